@@ -1,0 +1,122 @@
+"""The command ``sealdock``: finds commands, chooses the language, turns errors into exit codes."""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from config import messages
+from config.errors import SealdockError
+from config.messages import _
+
+COMMANDS = {
+    "init": "commands.home:init",
+    "dock": "commands.dock:dock",
+    "status": "commands.status:status",
+    "clips": "commands.clips:clips",
+    "tag": "commands.clips:tag",
+    "link": "commands.clips:link",
+    "retrieve": "commands.clips:retrieve",
+    "case": "commands.cases:case",
+    "recorders": "commands.recorders:recorders",
+    "verify": "commands.integrity:verify",
+    "derive": "commands.integrity:derive",
+    "seals": "commands.keys:seals",
+    "keys": "commands.keys:keys",
+    "clock": "commands.home:clock",
+    "config": "commands.home:config",
+    "errors": "commands.home:errors",
+}
+"""Name of each command and where it is; in the order of help."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return a command."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _colon, name = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of this station's register, keys and vault (default: SEALDOCK_HOME).",
+)
+@click.version_option(package_name="sealdock", message="%(prog)s %(version)s")
+@click.pass_context
+def root(ctx: click.Context, home: Path | None) -> None:
+    """Bring footage from recorders into a write-once vault, with proof, and find it again.
+
+    \b
+    A first round:
+      sealdock init
+      sealdock case add "苏吴城管罚字〔2026〕第25号"
+      sealdock dock /media/recorder --officer 012345
+      sealdock retrieve --case "苏吴城管罚字〔2026〕第25号" --purpose "hearing" --to out
+      sealdock verify --level full
+    """  # noqa: D301 - \b is click's mark for "do not wrap", not an escape
+    ctx.obj = home
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code (docs/errors.md lists them)."""
+    messages.use(os.environ.get("SEALDOCK_LANGUAGE", "auto") if _language_known() else "auto")
+    try:
+        code = root.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo(_("Stopped. Whatever was reported safe is safe; the rest goes on at the next start."), err=True)
+        _leave(130)
+    except click.ClickException as error:
+        error.show()
+        _leave(error.exit_code)
+    except SealdockError as error:
+        _report(error)
+        _leave(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave(141)
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _language_known() -> bool:
+    return os.environ.get("SEALDOCK_LANGUAGE", "auto") in {"auto", *messages.LANGUAGES}
+
+
+def _report(error: SealdockError) -> None:
+    """Say what happened, what is safe and what to do; scripts that asked for JSON get the facts, too."""
+    if "--json" in sys.argv:
+        click.echo(json.dumps(error.to_json(), ensure_ascii=False), err=True)
+    else:
+        click.echo(error.sentence(), err=True)
+
+
+def _leave(code: int) -> None:
+    """End the process at once, output flushed.
+
+    Workflows that wait (a full disk, a store that is away) sleep in threads of the engine; they
+    are recorded and go on at the next start, so nothing is gained by waiting for them here.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = 141
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

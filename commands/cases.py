@@ -1,0 +1,147 @@
+"""``sealdock case``: cases and the times officers worked on them."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from commands.common import Moment, json_option, local, open_node, print_clips, print_json
+from config.messages import _
+
+
+@click.group()
+def case() -> None:
+    """Add, list, show and import cases."""
+
+
+@case.command("add")
+@click.argument("number")
+@click.option("--title", help="What the case is about.")
+@click.option("--officer", metavar="ID", help="An officer who works on it, with --from and --to.")
+@click.option("--from", "start", type=Moment(), help="From when.")
+@click.option("--to", "end", type=Moment(), help="Until when.")
+@json_option
+@click.pass_context
+def case_add(
+    ctx: click.Context,
+    number: str,
+    title: str | None,
+    officer: str | None,
+    start: datetime | None,
+    end: datetime | None,
+    as_json: bool,
+) -> None:
+    """Add a case; clips that its officer recorded in its time are linked to it.
+
+    \b
+    Examples:
+      sealdock case add "苏吴城管罚字〔2026〕第25号" --title "Stall without a permit"
+      sealdock case add "苏吴城管罚字〔2026〕第26号" --officer 012345 --from 2026-03-01T09:00 --to 2026-03-01T11:00
+    """  # noqa: D301
+    from jobs.cases import add_case, make_window
+
+    window = None
+    if officer or start or end:
+        if not (officer and start and end):
+            raise click.UsageError(_("--officer, --from and --to go together."))
+        try:
+            window = make_window(officer, start, end)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+    with open_node(ctx) as node:
+        added, tally = add_case(node, number, title, window)
+    if as_json:
+        print_json({"case": added.number, "linked": tally.linked, "ambiguous": tally.ambiguous})
+    else:
+        click.echo(_("Case {number} added; {linked} clips linked, {ambiguous} to decide.").format(
+            number=added.number, linked=tally.linked, ambiguous=tally.ambiguous
+        ))
+
+
+@case.command("list")
+@json_option
+@click.pass_context
+def case_list(ctx: click.Context, as_json: bool) -> None:
+    """List cases with the number of clips that belong to each."""
+    from metadata.repo import cases
+
+    with open_node(ctx) as node, node.register.read() as session:
+        rows = [(row.number, row.title, count) for row, count in cases.all_cases(session)]
+    if as_json:
+        print_json([{"case": number, "title": title, "clips": count} for number, title, count in rows])
+        return
+    for number, title, count in rows:
+        click.echo(f"{number}  {count:5}  {title or ''}".rstrip())
+
+
+@case.command("show")
+@click.argument("number")
+@json_option
+@click.pass_context
+def case_show(ctx: click.Context, number: str, as_json: bool) -> None:
+    """Show a case: its windows and its clips."""
+    from metadata.repo import cases, clips
+    from metadata.repo.clips import ClipFilter
+
+    with open_node(ctx) as node, node.register.read() as session:
+        found = cases.get(session, number)
+        windows = cases.windows_of(session, found.id)
+        records = clips.records(session, clips.find(session, ClipFilter(case=found.number)))
+    if as_json:
+        print_json(
+            {
+                "case": found.number,
+                "as_written": found.number_as_written,
+                "title": found.title,
+                "windows": [
+                    {
+                        "officer": row.officer_id,
+                        "from": row.starts_at.isoformat(),
+                        "to": row.ends_at.isoformat(),
+                    }
+                    for row in windows
+                ],
+                "clips": [record.to_json() for record in records],
+            }
+        )
+        return
+    click.echo(f"{found.number}  {found.title or ''}".rstrip())
+    for row in windows:
+        click.echo(f"  {row.officer_id}  {local(row.starts_at)} - {local(row.ends_at)}")
+    print_clips(records)
+
+
+@case.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@click.pass_context
+def case_import(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Read cases from a CSV file with the columns number, title, officer, from, to.
+
+    A file with a bad row changes nothing and names every such row; reading it twice changes nothing.
+    Times without a zone are in the station's. UTF-8 and GBK are understood.
+
+    \b
+    Examples:
+      sealdock case import dispatch.csv
+    """  # noqa: D301
+    from jobs.cases import import_csv
+
+    with open_node(ctx) as node:
+        tally = import_csv(node, file)
+    if as_json:
+        print_json(
+            {
+                "cases": tally.cases,
+                "windows": tally.windows,
+                "linked": tally.linked,
+                "ambiguous": tally.ambiguous,
+            }
+        )
+    else:
+        told = _("{cases} cases and {windows} windows added; {linked} clips linked, {ambiguous} to decide.")
+        click.echo(
+            told.format(
+                cases=tally.cases, windows=tally.windows, linked=tally.linked, ambiguous=tally.ambiguous
+            )
+        )

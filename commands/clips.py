@@ -1,0 +1,179 @@
+"""``sealdock clips``, ``tag``, ``link`` and ``retrieve``."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from commands.common import (
+    Moment,
+    json_option,
+    open_node,
+    print_clips,
+    print_json,
+    size,
+)
+from config.messages import _, ngettext
+
+_STATES = (
+    "found offloaded sealed stored confirmed released missing_at_unplug quarantined waiting".split()
+)
+
+
+@click.command()
+@click.option("--case", "case", metavar="N", help="Clips of this case.")
+@click.option("--officer", metavar="ID", help="Clips of this officer.")
+@click.option("--recorder", metavar="ID", help="Clips of this recorder.")
+@click.option("--since", type=Moment(), help="Recorded at or after this time.")
+@click.option("--until", type=Moment(), help="Recorded before this time.")
+@click.option("--category", metavar="C", help="Clips with this category.")
+@click.option("--unlinked", is_flag=True, help="Clips of no case.")
+@click.option("--ambiguous", is_flag=True, help="Clips that several cases might claim: the work list.")
+@click.option("--state", type=click.Choice(_STATES), help="Clips in this state.")
+@click.option("--docking", metavar="ID", help="Clips of this docking.")
+@click.option("--text", metavar="WORDS", help="Part of the path, or the start of a digest.")
+@json_option
+@click.pass_context
+def clips(
+    ctx: click.Context,
+    case: str | None,
+    officer: str | None,
+    recorder: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    category: str | None,
+    unlinked: bool,
+    ambiguous: bool,
+    state: str | None,
+    docking: str | None,
+    text: str | None,
+    as_json: bool,
+) -> None:
+    """Find clips; every filter given must hold.
+
+    \b
+    Examples:
+      sealdock clips --unlinked
+      sealdock clips --officer 012345 --since 2026-03-01 --until 2026-03-02
+      sealdock clips --case "苏吴城管罚字〔2026〕第25号" --json
+    """  # noqa: D301
+    from metadata.casenumber import normalise
+    from metadata.repo import clips as repo
+    from metadata.states import ClipState
+
+    wanted = repo.ClipFilter(
+        case=None if case is None else normalise(case),
+        officer=officer,
+        recorder=recorder,
+        since=since,
+        until=until,
+        category=category,
+        unlinked=unlinked,
+        ambiguous=ambiguous,
+        state=None if state is None else ClipState(state),
+        docking=docking,
+        text=text,
+    )
+    with open_node(ctx) as node, node.register.read() as session:
+        records = repo.records(session, repo.find(session, wanted))
+    if as_json:
+        print_json([record.to_json() for record in records])
+    else:
+        print_clips(records)
+
+
+@click.command()
+@click.argument("clips", metavar="CLIP...", nargs=-1, required=True)
+@click.option("--category", metavar="C", required=True, help="A category of the retention schedule.")
+@json_option
+@click.pass_context
+def tag(ctx: click.Context, clips: tuple[str, ...], category: str, as_json: bool) -> None:
+    """Give clips a category; the longest category decides how long they are kept.
+
+    CLIP is a clip's id or the start of its digest.
+
+    \b
+    Examples:
+      sealdock tag 3fa94c10 --category evidence
+    """  # noqa: D301
+    from jobs.custody import tag as run
+    from metadata.repo import clips as repo
+
+    with open_node(ctx) as node:
+        ids = [clip.id for clip in run(node, clips, category)]
+        with node.register.read() as session:
+            records = repo.records(session, [repo.resolve(session, clip_id) for clip_id in ids])
+    if as_json:
+        print_json([record.to_json() for record in records])
+    else:
+        print_clips(records)
+
+
+@click.command()
+@click.argument("clips", metavar="CLIP...", nargs=-1, required=True)
+@click.option("--case", "case", metavar="N", required=True, help="The case they belong to.")
+@click.option("--move", is_flag=True, help="Take them out of the case they are in now; both are logged.")
+@json_option
+@click.pass_context
+def link(ctx: click.Context, clips: tuple[str, ...], case: str, move: bool, as_json: bool) -> None:
+    """Make clips belong to a case; their locks are extended where the case asks for longer.
+
+    \b
+    Examples:
+      sealdock link 3fa94c10 --case "苏吴城管罚字〔2026〕第25号"
+    """  # noqa: D301
+    from jobs.custody import link as run
+    from metadata.repo import clips as repo
+
+    with open_node(ctx) as node:
+        ids = [clip.id for clip in run(node, clips, case, move=move)]
+        with node.register.read() as session:
+            records = repo.records(session, [repo.resolve(session, clip_id) for clip_id in ids])
+    if as_json:
+        print_json([record.to_json() for record in records])
+    else:
+        print_clips(records)
+
+
+@click.command()
+@click.argument("clips", metavar="[CLIP...]", nargs=-1)
+@click.option("--case", "case", metavar="N", help="Every clip of this case.")
+@click.option("--purpose", metavar="TEXT", required=True, help="Why; it is logged with every clip.")
+@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder.")
+@json_option
+@click.pass_context
+def retrieve(
+    ctx: click.Context, clips: tuple[str, ...], case: str | None, purpose: str, folder: Path, as_json: bool
+) -> None:
+    """Copy clips out of the vault, each proved while it is written, with its manifest and seal.
+
+    \b
+    Examples:
+      sealdock retrieve 3fa94c10 --purpose "hearing of 12 March" --to out
+      sealdock retrieve --case "苏吴城管罚字〔2026〕第25号" --purpose "case review" --to out
+    """  # noqa: D301
+    from jobs.retrieving import retrieve as run
+    from jobs.retrieving import wanted
+
+    if bool(clips) == (case is not None):
+        raise click.UsageError(_("Name clips, or a case with --case; not both."))
+    if not purpose.strip():
+        raise click.BadParameter(_("say why"), param_hint="--purpose")
+    with open_node(ctx) as node:
+        given = run(node, wanted(node, clips, case), purpose.strip(), folder)
+    if as_json:
+        print_json(
+            [
+                {"id": item.clip.id, "sha256": item.clip.sha256, "size": item.bytes, "file": str(item.file)}
+                for item in given
+            ]
+        )
+        return
+    for item in given:
+        click.echo(f"{item.clip.id}  {size(item.bytes):>9}  {item.file}")
+    count = len(given)
+    click.echo(
+        ngettext("{count} clip retrieved and logged.", "{count} clips retrieved and logged.", count).format(
+            count=count
+        )
+    )

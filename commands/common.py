@@ -1,0 +1,148 @@
+"""What commands share: the composition root of a node, options, and ways to print."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from config.errors import DurationInvalidError, HomeMissingError
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from jobs.node import Node
+    from metadata.repo.clips import ClipRecord
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def home_of(ctx: click.Context) -> Path:
+    """Return the home that this call is about: ``--home``, else SEALDOCK_HOME, else the default."""
+    from config.settings import home_from
+
+    explicit: Path | None = ctx.find_root().obj
+    return home_from(explicit, os.environ)
+
+
+def settings_of(ctx: click.Context) -> "Settings":
+    """Load the settings of the home and use their language. Raises HomeMissingError."""
+    from config import messages
+    from config.settings import Settings
+
+    home = home_of(ctx)
+    if not home.is_dir():
+        raise HomeMissingError(home=str(home))
+    settings = Settings.load(home)
+    messages.use(settings.language)
+    return settings
+
+
+@contextmanager
+def open_node(ctx: click.Context) -> Iterator["Node"]:
+    """Put a node together from its home and close it afterwards."""
+    settings = settings_of(ctx)
+    node = build_node(home_of(ctx), settings)
+    try:
+        node.register.check_version()
+        yield node
+    finally:
+        node.close()
+
+
+def build_node(home: Path, settings: "Settings") -> "Node":
+    """Put a node together; the register need not have its schema yet."""
+    from config.profiles import load_profiles
+    from config.retention import load_schedule
+    from jobs.node import Node
+    from jobs.trust import load_keys, timestamp_authority
+    from metadata.actor import system_user
+    from metadata.register import Register
+    from storage.local import LocalVault
+
+    signer, roots = load_keys(settings)
+    return Node(
+        settings=settings,
+        home=home,
+        register=Register(settings.database_url),
+        vault=LocalVault.from_url(settings.vault_url, immutable=settings.vault.immutable),
+        signer=signer,
+        trust_roots=roots,
+        schedule=load_schedule(settings.schedule_path),
+        profiles=load_profiles(settings.profiles_path),
+        actor=system_user(),
+        authority=timestamp_authority(settings),
+    )
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, readable and with names as they are."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_clips(records: "list[ClipRecord]") -> None:
+    """Print clips as a table: a line each, newest knowledge last."""
+    from config.messages import _, ngettext
+
+    for record in records:
+        start = local(record.recorded_at) if record.recorded_at else "-"
+        about = record.reason or record.case or ""
+        digest = (record.sha256 or "-")[:12]
+        click.echo(
+            f"{record.id}  {digest:12}  {record.state:18} {size(record.size):>9}  {start:16}  "
+            f"{record.path}  {about}".rstrip()
+        )
+    count = len(records)
+    click.echo(ngettext("{count} clip", "{count} clips", count).format(count=count) if count else _("No clips."))
+
+
+def local(at: datetime) -> str:
+    """Show a time in the zone of this machine, to the minute."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def size(count: float) -> str:
+    """Show a size in bytes for people: powers of 1024."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:  # noqa: PLR2004
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType):
+    """A duration such as ``90s``, ``10m``, ``2h`` or ``1d``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:  # noqa: ARG002
+        """Read a duration; raises DurationInvalidError."""
+        if isinstance(value, timedelta):
+            return value
+        text = str(value).strip().lower()
+        number, unit = text[:-1], text[-1:]
+        if unit not in _UNITS or not number.isascii() or not number.isdigit() or len(number) > 6:  # noqa: PLR2004
+            raise DurationInvalidError(text=str(value))
+        return timedelta(seconds=int(number) * _UNITS[unit])
+
+
+class Moment(click.ParamType):
+    """A time in ISO 8601; without a zone it is local to this machine."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read a time and make it aware."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            found = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time like 2026-03-01 or 2026-03-01T09:30+08:00", param, ctx)
+        return found.astimezone()

@@ -1,0 +1,129 @@
+"""``sealdock dock``: bring in one card and wait until it is safe."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.common import json_option, local, open_node, print_json, size
+from config.errors import DockingIncompleteError
+from config.messages import _, ngettext
+
+if TYPE_CHECKING:
+    from jobs.following import Followed
+    from jobs.node import Node
+
+MAX_OFFICER = 64
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--officer", metavar="ID", help="Officer number of whoever carried the recorder (a claim).")
+@click.option("--reread", is_flag=True, help="Hash clips that are safe already once more on the card.")
+@json_option
+@click.pass_context
+def dock(ctx: click.Context, source: Path, officer: str | None, reread: bool, as_json: bool) -> None:
+    """Bring every file of SOURCE into the vault, with proof.
+
+    SOURCE is the folder where the card is mounted. It is only read, never written. The command ends
+    when every clip is confirmed, or when nothing moves any more; then its exit code says so, and
+    work that can go on by itself goes on at the next start.
+
+    \b
+    Examples:
+      sealdock dock /media/recorder
+      sealdock dock /media/recorder --officer 012345 --json
+    """  # noqa: D301
+    from jobs.following import Request, follow
+
+    if officer is not None and not (0 < len(officer) <= MAX_OFFICER and officer.isprintable()):
+        raise click.BadParameter(f"1 to {MAX_OFFICER} printable characters", param_hint="--officer")
+    with open_node(ctx) as node, _progress(quiet=as_json) as show:
+        ended = follow(node, Request(source.absolute(), officer, reread), show)
+    _print(node, ended, as_json=as_json)
+    if not ended.ok:
+        ctx.exit(DockingIncompleteError.exit_code)
+
+
+def _print(node: "Node", ended: "Followed", *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "docking": ended.docking,
+                "recorder": ended.recorder,
+                "clips": [record.to_json() for record in ended.clips],
+                "skipped": ended.skipped,
+                "close": ended.close_digest,
+                "ok": ended.ok,
+            }
+        )
+        return
+    _receipt(node, ended)
+
+
+def _receipt(node: "Node", ended: "Followed") -> None:
+    """Print what an officer takes away: what came in, whether it is safe, and the close-out's digest."""
+    count = len(ended.clips)
+    total = size(sum(record.size for record in ended.clips))
+    clips = ngettext("{count} clip", "{count} clips", count).format(count=count)
+    click.echo(_("Docking {docking}, recorder {recorder} (claimed)").format(
+        docking=ended.docking, recorder=ended.identity
+    ))
+    click.echo(_("{at}  {clips}, {size}").format(at=local(ended.started_at), clips=clips, size=total))
+    for record in ended.clips:
+        if record.id in ended.unsafe:
+            click.echo(f"  {record.state}: {record.path}  {record.reason or ''}".rstrip())
+    for item in ended.skipped:
+        click.echo(_("  not a file, not read: {path} ({what})").format(**item))
+    if ended.not_read_again:
+        known = ended.not_read_again
+        click.echo(
+            ngettext(
+                "{count} clip was safe from an earlier docking and was not read again.",
+                "{count} clips were safe from an earlier docking and were not read again.",
+                known,
+            ).format(count=known)
+        )
+    if ended.close_digest:
+        click.echo(_("Close-out {digest}").format(digest=ended.close_digest))
+    if ended.ok:
+        click.echo(_("SAFE: every clip is stored, locked and read back. The recorder may be undocked."))
+    else:
+        click.echo(DockingIncompleteError(docking=ended.docking, unsafe=len(ended.unsafe)).sentence(), err=True)
+
+
+class _progress:  # noqa: N801 - used as a function
+    """Shows a bar on stderr when that is a terminal; gives the function that moves it."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet or not click.get_text_stream("stderr").isatty()
+        self._bar: Any = None
+
+    def __enter__(self) -> Callable[[str, int, int, dict[str, int]], None] | None:
+        if self._quiet:
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TextColumn("{task.fields[states]}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+        task = self._bar.add_task("", total=None, states="")
+
+        def show(what: str, done: int, total: int, states: dict[str, int]) -> None:
+            words = "  ".join(f"{name} {number}" for name, number in sorted(states.items()))
+            self._bar.update(task, description=what, completed=done, total=total or None, states=words)
+
+        return show
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

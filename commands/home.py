@@ -1,0 +1,133 @@
+"""``sealdock init``, ``clock``, ``config`` and ``errors``: the home itself."""
+
+from pathlib import Path
+
+import click
+
+from commands.common import build_node, home_of, json_option, local, open_node, print_json, settings_of
+from config.messages import _
+
+
+@click.command()
+@click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Folder to make.")
+@json_option
+@click.pass_context
+def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
+    """Make a home: settings, keys, register and vault of this station.
+
+    Without configured keys it makes a local authority and a station certificate: they prove that
+    footage has not been changed since, not who the station is.
+
+    \b
+    Examples:
+      sealdock init --home /srv/sealdock
+      SEALDOCK_HOME=/srv/sealdock sealdock init
+    """  # noqa: D301
+    from jobs.initialising import initialise_register, makes_own_keys, prepare
+
+    if home is not None:
+        ctx.find_root().obj = home
+    where = home_of(ctx).absolute()
+    settings = prepare(where)
+    node = build_node(where, settings)
+    try:
+        initialise_register(node.register, settings, node.signer, node.actor)
+    finally:
+        node.close()
+    own = makes_own_keys(settings)
+    if as_json:
+        print_json({"home": str(where), "station": settings.station.id, "vault": node.vault.url, "own_keys": own})
+        return
+    click.echo(_("Home {home}, station {station}").format(home=where, station=settings.station.id))
+    click.echo(_("Vault {vault}").format(vault=node.vault.url))
+    if own:
+        click.echo(
+            _(
+                "The keys were made here: seals prove integrity, not identity. "
+                "Configure a certificate of your authority to prove both."
+            )
+        )
+    click.echo(
+        _(
+            "The local vault's locks are advisory: whoever administers this machine could remove them. "
+            "Use it for one station or for trying things out."
+        )
+    )
+
+
+@click.command()
+@click.option("--confirm", is_flag=True, help="State that the clock is right now; this is logged.")
+@json_option
+@click.pass_context
+def clock(ctx: click.Context, confirm: bool, as_json: bool) -> None:
+    """Show whether this station's clock can be believed, and confirm it after a long rest.
+
+    \b
+    Examples:
+      sealdock clock
+      sealdock clock --confirm
+    """  # noqa: D301
+    from jobs.clock import confirm_clock
+
+    with open_node(ctx) as node:
+        if confirm:
+            confirm_clock(node)
+        reading = node.read_clock()
+    if as_json:
+        print_json(
+            {
+                "at": reading.at.isoformat(),
+                "synchronised": reading.synchronised,
+                "plausible": reading.plausible,
+                "locks_from": reading.trusted.isoformat(),
+            }
+        )
+        return
+    words = {True: _("synchronised"), False: _("not synchronised"), None: _("synchronisation unknown")}
+    verdict = _("plausible") if reading.plausible else _("NOT plausible: locks are computed from an earlier date")
+    click.echo(f"{local(reading.at)}  {words[reading.synchronised]}, {verdict}")
+    if not reading.plausible:
+        ctx.exit(1)
+
+
+@click.group()
+def config() -> None:
+    """Show the settings in force."""
+
+
+@config.command("show")
+@json_option
+@click.pass_context
+def config_show(ctx: click.Context, as_json: bool) -> None:
+    """Print every setting, secrets masked, with the places that defaults stand for."""
+    shown = settings_of(ctx).masked()
+    if as_json:
+        print_json(shown)
+        return
+    for section, values in shown.items():
+        if isinstance(values, dict):
+            for key, value in values.items():
+                click.echo(f"{section}.{key} = {value}")
+        else:
+            click.echo(f"{section} = {values}")
+
+
+@click.command()
+@json_option
+def errors(as_json: bool) -> None:
+    """List every error with its exit code, what is safe then, and what to do."""
+    from config.errors import all_errors
+
+    if as_json:
+        print_json(
+            [
+                {"exit_code": kind.exit_code, "code": kind.code, **kind.template()._asdict()}
+                for kind in all_errors()
+            ]
+        )
+        return
+    for kind in all_errors():
+        told = kind.template()
+        click.echo(f"{kind.exit_code:3}  {kind.code}")
+        for line in told:
+            click.echo(f"     {line}")

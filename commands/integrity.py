@@ -1,0 +1,88 @@
+"""``sealdock verify`` and ``derive``: what cron runs."""
+
+from datetime import timedelta
+
+import click
+
+from commands.common import Duration, json_option, open_node, print_json, size
+from config.errors import VerificationFailedError
+from config.messages import _
+
+
+@click.command()
+@click.option(
+    "--level",
+    type=click.Choice(["lock", "sample", "full"]),
+    default="sample",
+    show_default=True,
+    help="lock: presence and locks; sample: some random chunks; full: every byte and every seal.",
+)
+@click.option("--budget", type=Duration(), help="Stop after this long, such as 90s, 10m or 2h.")
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bool) -> None:
+    """Check what the vault holds, beginning with what was checked longest ago.
+
+    Anything wrong is logged, raises an alert and ends in an exit code of its own.
+
+    \b
+    Examples:
+      sealdock verify --level lock
+      sealdock verify --level full --budget 10m --json
+    """  # noqa: D301
+    from jobs.verifying import verify as run
+    from storage.integrity import Level
+
+    with open_node(ctx) as node:
+        report = run(node, Level(level), budget)
+    if as_json:
+        print_json(
+            {
+                "level": level,
+                "checked": report.checked,
+                "ok": report.ok,
+                "failed": [
+                    {"clip": item.clip, "name": item.name, "sha256": item.sha256, "problem": item.problem}
+                    for item in report.failed
+                ],
+                "remaining": report.remaining,
+            }
+        )
+    else:
+        told = _("{checked} clips checked ({level}), {bytes} read, {failed} failed, {remaining} left for next time")
+        click.echo(
+            told.format(
+                checked=report.checked,
+                level=level,
+                bytes=size(report.bytes_read),
+                failed=len(report.failed),
+                remaining=report.remaining,
+            )
+        )
+        for item in report.failed:
+            click.echo(f"  {item.problem}: {item.clip} {item.name} sha256:{item.sha256}")
+    if not report.ok:
+        if not as_json:
+            error = VerificationFailedError(failed=len(report.failed), checked=report.checked)
+            click.echo(error.sentence(), err=True)
+        ctx.exit(VerificationFailedError.exit_code)
+
+
+@click.command()
+@json_option
+@click.pass_context
+def derive(ctx: click.Context, as_json: bool) -> None:
+    """Make poster frames and look for black or frozen pictures, for clips that are safe.
+
+    \b
+    Examples:
+      sealdock derive
+    """  # noqa: D301
+    from jobs.deriving import derive_all
+
+    with open_node(ctx) as node:
+        made = derive_all(node)
+    if as_json:
+        print_json({"derived": made})
+    else:
+        click.echo(_("Previews made for {count} clips.").format(count=made))

@@ -1,0 +1,65 @@
+"""``sealdock recorders``: which cameras were seen, and who carries them."""
+
+from datetime import datetime
+
+import click
+
+from commands.common import Moment, json_option, local, open_node, print_json
+from config.messages import _
+
+
+@click.group()
+def recorders() -> None:
+    """List recorders and say who carries them."""
+
+
+@recorders.command("list")
+@json_option
+@click.pass_context
+def recorders_list(ctx: click.Context, as_json: bool) -> None:
+    """List every recorder that was docked; its identity is what its cards claim."""
+    from metadata.repo import recorders as repo
+
+    with open_node(ctx) as node, node.register.read() as session:
+        rows = repo.all_recorders(session)
+    if as_json:
+        print_json(
+            [
+                {
+                    "id": row.id,
+                    "identity": row.identity,
+                    "serial": row.serial,
+                    "profile": row.profile,
+                    "claimed": row.claimed,
+                    "first_seen": row.first_seen.isoformat(),
+                }
+                for row in rows
+            ]
+        )
+        return
+    for row in rows:
+        click.echo(f"{row.id}  {row.profile:14} {row.identity}  {local(row.first_seen)}")
+
+
+@recorders.command("assign")
+@click.argument("recorder")
+@click.option("--officer", metavar="ID", required=True, help="Officer number.")
+@click.option("--from", "start", type=Moment(), required=True, help="From when.")
+@click.option("--to", "end", type=Moment(), help="Until when (default: until further notice).")
+@click.pass_context
+def recorders_assign(
+    ctx: click.Context, recorder: str, officer: str, start: datetime, end: datetime | None
+) -> None:
+    """Say that an officer carries a recorder; clips without a better claim are ascribed to that officer.
+
+    \b
+    Examples:
+      sealdock recorders assign 01JC… --officer 012345 --from 2026-03-01
+    """  # noqa: D301
+    from jobs.assigning import assign
+
+    if end is not None and end <= start:
+        raise click.UsageError(_("--to is not after --from."))
+    with open_node(ctx) as node:
+        assign(node, recorder, officer, start, end)
+    click.echo(_("Recorder {recorder} is carried by {officer}.").format(recorder=recorder, officer=officer))

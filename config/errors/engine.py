@@ -1,0 +1,29 @@
+"""Errors of the engine that runs the work: exit codes 80 to 89."""
+
+from config.errors.base import SealdockError
+from config.messages import mark
+
+
+class EngineError(SealdockError):
+    """Base: the engine cannot run the work now."""
+
+
+class EngineBusyError(EngineError):
+    """Another process runs this home's engine. Facts: home."""
+
+    code = "engine-busy"
+    exit_code = 80
+    happened = mark("Another sealdock process is working on the home {home}.")
+    safe = mark("That process goes on undisturbed; nothing was started twice.")
+    todo = mark("Wait until it has ended or stop it, then run this command again.")
+    retriable = True
+
+
+class EngineFailedError(EngineError):
+    """A workflow ended with an error that nobody foresaw. Facts: problem."""
+
+    code = "engine-failed"
+    exit_code = 81
+    happened = mark("The work ended with an unexpected error: {problem}.")
+    safe = mark("Clips that were reported safe are safe; the others are still on the card.")
+    todo = mark("Dock the card again; if it happens again, report what is printed here.")

@@ -1,0 +1,144 @@
+"""Errors of the register, and of looking things up in it: exit codes 60 to 73."""
+
+from config.errors.base import SealdockError
+from config.errors.integrity import IntegrityError
+from config.messages import mark
+
+
+class RegisterError(SealdockError):
+    """Base: the register cannot be used, or refuses."""
+
+
+class RegisterLockedError(RegisterError):
+    """Another process holds the register. Facts: url."""
+
+    code = "register-locked"
+    exit_code = 60
+    happened = mark("The register {url} is locked by another process.")
+    safe = mark("Nothing was half written; what was recorded before stands.")
+    todo = mark("Wait until the other command has ended, then run this one again.")
+    retriable = True
+
+
+class RegisterCorruptError(RegisterError, IntegrityError):
+    """The register's own check fails. Facts: url, problem."""
+
+    code = "register-corrupt"
+    exit_code = 61
+    happened = mark("The register {url} is damaged: {problem}.")
+    safe = mark("Footage, manifests and seals are in the vault, from which the register can be rebuilt.")
+    todo = mark("Stop all work on this register, keep a copy of it as it is, and restore the last backup.")
+
+
+class RegisterVersionError(RegisterError):
+    """A register of another schema version. Facts: url, found, expected."""
+
+    code = "register-version"
+    exit_code = 62
+    happened = mark("The register {url} has schema version {found}; this program needs {expected}.")
+    safe = mark("The register was not changed.")
+    todo = mark("Make a backup of the register, then use the version of sealdock that fits it.")
+
+
+class RegisterUnsupportedError(RegisterError):
+    """A database that sealdock does not speak. Facts: url."""
+
+    code = "register-unsupported"
+    exit_code = 63
+    happened = mark("The register cannot be kept in this database: {url}.")
+    safe = mark("Nothing was started, and no footage was touched.")
+    todo = mark("Set database.url to an SQLite or PostgreSQL database.")
+
+
+class IllegalTransitionError(RegisterError):
+    """A step in the wrong order. Facts: clip, current, asked (states)."""
+
+    code = "illegal-transition"
+    exit_code = 64
+    happened = mark("The clip {clip} is {current} and cannot become {asked} now.")
+    safe = mark("The clip keeps its state; nothing was skipped.")
+    todo = mark("Look at the clip with `sealdock clips`; report this if no other command was working on it.")
+
+
+class RecordError(RegisterError):
+    """Base: a clip or case that was named cannot be found, made or tied."""
+
+
+class ClipNotFoundError(RecordError):
+    """No such clip. Facts: clip."""
+
+    code = "clip-not-found"
+    exit_code = 65
+    happened = mark("There is no clip {clip}.")
+    safe = mark("Nothing was changed.")
+    todo = mark("Look for the clip with `sealdock clips`.")
+
+
+class ClipAmbiguousError(RecordError):
+    """A shortened name that fits several clips. Facts: clip, count."""
+
+    code = "clip-ambiguous"
+    exit_code = 66
+    happened = mark("{clip} fits more than one clip: {count}.")
+    safe = mark("Nothing was changed.")
+    todo = mark("Give more characters of the clip's id or digest.")
+
+
+class CaseNotFoundError(RecordError):
+    """No such case. Facts: number."""
+
+    code = "case-not-found"
+    exit_code = 67
+    happened = mark("There is no case {number}.")
+    safe = mark("Nothing was changed.")
+    todo = mark("Check the case number, or add the case with `sealdock case add`.")
+
+
+class CaseExistsError(RecordError):
+    """The case number is taken. Facts: number."""
+
+    code = "case-exists"
+    exit_code = 68
+    happened = mark("There is a case {number} already.")
+    safe = mark("The existing case was not changed.")
+    todo = mark("Use the existing case, or check the number.")
+
+
+class CaseNumberInvalidError(RecordError):
+    """A text that is no case number. Facts: number."""
+
+    code = "case-number-invalid"
+    exit_code = 69
+    happened = mark("This is not a case number: {number}.")
+    safe = mark("Nothing was changed.")
+    todo = mark("Write it like 苏吴城管罚字〔2026〕第25号: region, agency, kind, year in brackets, number.")
+
+
+class AlreadyLinkedError(RecordError):
+    """The clip belongs to the case already. Facts: clip, case."""
+
+    code = "already-linked"
+    exit_code = 70
+    happened = mark("The clip {clip} is linked to the case {case} already.")
+    safe = mark("The link, and the retention that it brings, stay as they are.")
+    todo = mark("Nothing has to be done.")
+
+
+class ImportRefusedError(RecordError):
+    """A table with rows that cannot be taken over. Facts: file; rows, their number or descriptions."""
+
+    code = "import-refused"
+    exit_code = 71
+    happened = mark("{file} was not imported because of these rows: {rows}.")
+    safe = mark("No row of the file was taken over; the register is as it was before.")
+    todo = mark("Correct the rows and import the file again.")
+
+
+class RecorderNotFoundError(RecordError):
+    """No recorder has this id. Facts: recorder."""
+
+    code = "recorder-not-found"
+    exit_code = 72
+    happened = mark("There is no recorder {recorder}.")
+    safe = mark("Nothing was changed.")
+    todo = mark("List recorders with: sealdock recorders list.")

@@ -1,0 +1,216 @@
+"""The sections of the settings, with their defaults and limits. An empty text means "the usual place"."""
+
+import re
+import socket
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic_settings import NoDecode
+
+from config.messages import mark
+from config.urls import check_database_url, check_timestamp_url, check_vault_url
+
+GIB = 1 << 30
+MIB = 1 << 20
+_STATION_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def _split(value: object) -> object:
+    """Let a list be written in the environment as words with commas between them."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+_Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+_Url = Annotated[str, Field(repr=False)]  # it may come with a password from the environment
+
+
+def host_slug(host: str | None = None) -> str:
+    """Return this computer's name as a station id: lower-case letters, digits and hyphens, at most 63."""
+    name = socket.gethostname() if host is None else host
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:63].strip("-")
+    return slug or "station"
+
+
+class Section(BaseModel):
+    """A frozen group of settings; names that it does not know are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class StationSection(Section):
+    """This docking station. ``id`` names it in the vault and in every manifest; empty: the host's name."""
+
+    id: str = Field(default="", validate_default=True)
+    name: str = Field(default="", max_length=100)
+    time_zone: str = "Asia/Shanghai"
+
+    @field_validator("id")
+    @classmethod
+    def _known_id(cls, value: str) -> str:
+        value = value or host_slug()
+        if not _STATION_ID.fullmatch(value):
+            raise ValueError(mark("use lower-case letters, digits and hyphens, at most 63"))
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, LookupError):  # ZoneInfo raises any of them for a bad name
+            raise ValueError(mark("there is no such time zone; write it like Asia/Shanghai")) from None
+        return value
+
+
+class DatabaseSection(Section):
+    """The register: an SQLAlchemy URL, or a file that holds it. Empty: an SQLite file in the home."""
+
+    url: _Url = ""
+    url_file: str = ""
+
+    _check = field_validator("url")(check_database_url)
+
+
+class EngineSection(Section):
+    """The engine's own database, as for the register."""
+
+    url: _Url = ""
+    url_file: str = ""
+
+    _check = field_validator("url")(check_database_url)
+
+
+class VaultSection(Section):
+    """Where originals, manifests and seals are kept. ``immutable``: the local vault's immutable attribute."""
+
+    url: _Url = ""
+    url_file: str = ""
+    immutable: Literal["auto", "off", "required"] = "auto"
+
+    _check = field_validator("url")(check_vault_url)
+
+
+class SpoolSection(Section):
+    """Where clips rest between the recorder and the vault; ``min_free_bytes`` are never filled."""
+
+    path: str = ""
+    min_free_bytes: int = Field(default=256 * MIB, ge=0)
+
+
+class HashingSection(Section):
+    """The digests made of every clip: always sha256, and sm3 or sha512 beside it."""
+
+    algorithms: Annotated[
+        tuple[Literal["sha256", "sm3", "sha512"], ...], NoDecode, BeforeValidator(_split)
+    ] = ("sha256",)
+
+    @field_validator("algorithms")
+    @classmethod
+    def _with_sha256(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "sha256" not in value:
+            raise ValueError(mark("sha256 cannot be left out, since it names every object in the vault"))
+        if len(set(value)) != len(value):
+            raise ValueError(mark("name each algorithm once"))
+        return value
+
+
+class KeysSection(Section):
+    """The station's key and certificate, and the certificates that seals are checked against."""
+
+    directory: str = ""
+    station_key: str = ""
+    station_certificate: str = ""
+    trust_roots: _Words = ()
+    expiry_warning_days: int = Field(default=60, ge=1, le=3650)
+
+    @property
+    def expiry_warning(self) -> timedelta:
+        """How long before a certificate ends people are warned."""
+        return timedelta(days=self.expiry_warning_days)
+
+
+class TimestampSection(Section):
+    """The RFC 3161 timestamp service; without a URL, seals carry no trusted time."""
+
+    url: _Url = ""
+    url_file: str = ""
+    trust_roots: _Words = ()
+    timeout_seconds: float = Field(default=5.0, gt=0, le=300)
+
+    @property
+    def timeout(self) -> timedelta:
+        """How long the service may take to answer."""
+        return timedelta(seconds=self.timeout_seconds)
+
+    _check = field_validator("url")(check_timestamp_url)
+
+
+class RetentionSection(Section):
+    """The schedule file (empty: the one shipped), and how far into the future a lock may reach at once."""
+
+    schedule: str = ""
+    lock_cap_months: int = Field(default=13, ge=1, le=120)
+
+
+class ProfilesSection(Section):
+    """A folder of recorder profiles beside those shipped."""
+
+    directory: str = ""
+
+
+class LinkingSection(Section):
+    """How far a clip may lie outside of a case's time span and still be proposed for it."""
+
+    buffer_minutes: int = Field(default=5, ge=0, le=1440)
+
+    @property
+    def buffer(self) -> timedelta:
+        """The same as a duration."""
+        return timedelta(minutes=self.buffer_minutes)
+
+
+class ClearingSection(Section):
+    """Whether clips are removed from the recorder, once each has been confirmed."""
+
+    policy: Literal["never", "after-confirm"] = "never"
+
+
+class DockingSection(Section):
+    """Limits of one docking; ``patience_seconds`` is how long it waits for what comes back by itself."""
+
+    patience_seconds: float = Field(default=30.0, ge=0, le=3600)
+    change_attempts: int = Field(default=3, ge=1, le=100)
+    max_entries: int = Field(default=1_000_000, ge=1)
+    max_depth: int = Field(default=64, ge=1, le=1000)
+    parallel: int = Field(default=4, ge=1, le=64)
+
+    @property
+    def patience(self) -> timedelta:
+        """How long a docking waits for what comes back by itself."""
+        return timedelta(seconds=self.patience_seconds)
+
+
+class MediaSection(Section):
+    """Limits of the child process that parses media files."""
+
+    timeout_seconds: float = Field(default=30.0, gt=0, le=3600)
+    memory_bytes: int = Field(default=2 * GIB, ge=64 * MIB)
+    output_bytes: int = Field(default=MIB, ge=4096)
+
+
+class LogSection(Section):
+    """How much is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "warning"
+
+
+def section_types(settings: type[BaseModel]) -> dict[str, type[Section]]:
+    """Return the sections of a settings class by name."""
+    found: dict[str, Any] = {name: field.annotation for name, field in settings.model_fields.items()}
+    return {
+        name: kind for name, kind in found.items() if isinstance(kind, type) and issubclass(kind, Section)
+    }

@@ -1,0 +1,118 @@
+"""Where settings come from: the file of a home, files that hold a secret, names in the environment."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from config.errors import InvalidSettingError, SecretInFileError, UnknownSettingError
+from config.masking import holds_secret
+from config.messages import Phrase, mark
+from config.nearest import nearest
+from config.secret_file import read_secret
+from config.sections import section_types
+from config.toml import read_toml
+
+FILE_NAME = "sealdock.toml"
+PREFIX = "SEALDOCK_"
+HOME_VARIABLE = "SEALDOCK_HOME"
+"""Says where the settings are, so it cannot be one of them."""
+
+
+def file_values(model: type[BaseModel], home: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of ``sealdock.toml`` as the arguments of the settings class ``model``.
+
+    Every name in the file and every SEALDOCK_ name in the environment is checked; a value whose rival in the
+    environment wins is left out; the content of a ``url_file`` is filled in as ``url``.
+    """
+    try:
+        values = read_toml(home / FILE_NAME)
+    except FileNotFoundError:
+        values = {}
+    known = known_names(model)
+    _refuse_unknown(values, known)
+    _refuse_secrets(values)
+    variables = _variables(environ, known)
+    for section, kind in section_types(model).items():
+        if "url_file" in kind.model_fields:
+            _fill_url(section, values, variables, home)
+    return values
+
+
+def known_names(model: type[BaseModel]) -> dict[str, str]:
+    """Return every setting by its dotted name, with the variable that sets it."""
+    names = []
+    sections = section_types(model)
+    for name in model.model_fields:
+        kind = sections.get(name)
+        names += [f"{name}.{key}" for key in kind.model_fields] if kind else [name]
+    return {name: PREFIX + name.replace(".", "_", 1).upper() for name in names}
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: Mapping[str, str]) -> None:
+    sections = {name.partition(".")[0] for name in known if "." in name}
+    for name, value in values.items():
+        if name in sections:
+            if not isinstance(value, dict):
+                problem = Phrase(mark("it is a section and needs keys of its own"))
+                raise InvalidSettingError(key=name, problem=problem)
+            given = [f"{name}.{key}" for key in value]
+        elif name in known:
+            given = []
+        else:
+            given = [f"{name}.{key}" for key in value] if isinstance(value, dict) and value else [name]
+        for key in given:
+            if key not in known:
+                raise UnknownSettingError(key=key, nearest=nearest(key, known))
+
+
+def _refuse_secrets(values: Mapping[str, Any], above: str = "") -> None:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _refuse_secrets(value, f"{above}{name}.")
+        elif any(holds_secret(text) for text in _texts(value)):
+            raise SecretInFileError(key=above + name)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+def _variables(environ: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that the environment makes, by dotted name; an empty variable makes none."""
+    by_variable = {variable: name for name, variable in known.items()}
+    found = {}
+    for variable, value in environ.items():
+        if not variable.upper().startswith(PREFIX) or variable == HOME_VARIABLE:
+            continue
+        name = by_variable.get(variable.upper())  # pydantic-settings takes either case
+        if name is None:
+            raise UnknownSettingError(key=variable, nearest=nearest(variable, [*by_variable, HOME_VARIABLE]))
+        if value:
+            found[name] = value
+    return found
+
+
+def _fill_url(section: str, values: dict[str, Any], variables: Mapping[str, str], home: Path) -> None:
+    """Make ``url`` of ``url_file``. The environment's choice between the two beats the file's."""
+    url, url_file = f"{section}.url", f"{section}.url_file"
+    in_file: dict[str, Any] = values.get(section, {})
+    here: Mapping[str, Any] = {key: in_file[key] for key in ("url", "url_file") if in_file.get(key)}
+    if url in variables or url_file in variables:
+        for key in here:
+            del in_file[key]
+        here = {
+            key: variables[f"{section}.{key}"]
+            for key in ("url", "url_file")
+            if f"{section}.{key}" in variables
+        }
+    if len(here) > 1:
+        raise InvalidSettingError(key=url_file, problem=Phrase(mark("{other} is set as well"), other=url))
+    if isinstance(named := here.get("url_file"), str):
+        path = home / Path(named).expanduser()
+        values.setdefault(section, {})["url"] = read_secret(url_file, path)

@@ -1,0 +1,76 @@
+"""Checks of the addresses in the settings. No message repeats an address: it may hold a password."""
+
+import ipaddress
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from config.messages import mark
+
+_SAFE_SSL_MODES = frozenset({"require", "verify-ca", "verify-full"})
+
+
+def is_loopback(host: str | None) -> bool:
+    """Say whether a host name or address is this computer itself."""
+    if host is None:
+        return False
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_timestamp_url(url: str) -> str:
+    """Return a timestamp service's URL as it is; ValueError unless https, or http to this computer."""
+    if not url:
+        return url
+    parts = _split(url)
+    if not parts.hostname or parts.scheme not in {"https", "http"}:
+        raise ValueError(mark("write it like https://host/path"))
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(mark("use https; plain http is for this computer only"))
+    return url
+
+
+def check_database_url(url: str) -> str:
+    """Return a database URL as it is; ValueError if it is none, or goes over a network without TLS.
+
+    Which databases are spoken is for the register to say.
+    """
+    if not url:
+        return url
+    parts = _split(url)
+    if not parts.scheme or "://" not in url:
+        raise ValueError(mark("write it like sqlite:////path or postgresql+psycopg://user@host/name"))
+    if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"}:
+        return url
+    query = parse_qs(parts.query)
+    hosts = query.get("host") or [parts.hostname or ""]
+    # An empty host and one that is a path are Unix sockets.
+    local = all(not host or host.startswith("/") or is_loopback(host) for host in hosts)
+    if not local and query.get("sslmode", [""])[-1] not in _SAFE_SSL_MODES:
+        raise ValueError(
+            mark("a database on another computer needs sslmode=verify-full (or verify-ca, require)")
+        )
+    return url
+
+
+def check_vault_url(url: str) -> str:
+    """Return a vault's URL as it is; ValueError unless it has a scheme, and a file URL an absolute path."""
+    if not url:
+        return url
+    parts = _split(url)
+    if not parts.scheme or "://" not in url:
+        raise ValueError(mark("write it like file:///srv/vault"))
+    if parts.scheme == "file" and (parts.netloc not in {"", "localhost"} or not parts.path.startswith("/")):
+        raise ValueError(mark("a local vault is written file:///absolute/path"))
+    return url
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # parsed only when asked for
+    except ValueError:
+        raise ValueError(mark("this is not a URL")) from None
+    return parts

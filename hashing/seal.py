@@ -1,0 +1,167 @@
+"""Seals: CAdES signatures beside the bytes they cover (ETSI EN 319 122-1, CMS of RFC 5652), by pyHanko.
+
+A seal is DER, detached, baseline B; a trusted timestamp that comes later makes it baseline T without
+touching the signature (``hashing.timestamp``). ``openssl cms -verify -binary -inform DER`` checks it, too.
+
+pyHanko is imported where it is used: it takes longer to load than most commands to run.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from config.errors import SealInvalidError
+from hashing.keys import Signer, key_id
+
+if TYPE_CHECKING:
+    from pyhanko.sign.signers.pdf_cms import Signer as CmsSigner
+
+MAX_SEAL_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SealFacts:
+    """What a valid seal says: who signed, with which key, and when.
+
+    ``signed_at`` is the signer's own claim; ``timestamp`` is the time of a valid trusted token.
+    """
+
+    subject: str
+    key_id: str
+    signed_at: datetime | None
+    timestamp: datetime | None
+
+
+def sign(data: bytes, signer: Signer) -> bytes:
+    """Return the detached CAdES-B signature of ``data``, in DER."""
+    from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes  # noqa: PLC0415 - see above
+
+    attributes = PdfCMSSignedAttributes(signing_time=datetime.now(UTC).replace(microsecond=0))
+    signed: Any = asyncio.run(
+        _cms_signer(signer).async_sign_general_data(
+            data, "sha256", detached=True, use_cades=True, signed_attr_settings=attributes
+        )
+    )
+    return bytes(signed.dump())
+
+
+def verify(
+    data: bytes,
+    signature: bytes,
+    *,
+    trust_roots: Sequence[x509.Certificate],
+    moment: datetime | None = None,
+    timestamp_roots: Sequence[x509.Certificate] = (),
+) -> SealFacts:
+    """Check a seal, offline, and return what it says.
+
+    1. It is one detached CMS signature over exactly ``data``.
+    2. Its certificate leads to one of ``trust_roots`` and was valid at the moment that counts: the time
+       of a trusted timestamp on it, else ``moment``, else now. Revocation stays with the caller.
+    3. A timestamp, if it carries one, is checked against ``timestamp_roots`` where these are given.
+
+    Raises SealInvalidError naming the step that failed.
+    """
+    from hashing.timestamp import embedded_token, verify_token  # noqa: PLC0415 - see above
+
+    signed_data = _parse(signature)
+    info = signed_data["signer_infos"][0]
+    token = embedded_token(signature)
+    stamped = None
+    if token is not None and timestamp_roots:
+        stamped = verify_token(token, info["signature"].native, trust_roots=timestamp_roots)
+    status = asyncio.run(_status(data, signed_data, trust_roots, stamped or moment))
+    if not status.intact or not status.valid:
+        raise SealInvalidError(what="signature", problem="it does not cover these bytes")
+    if not status.trusted:
+        raise SealInvalidError(what="certificate", problem="it does not lead to a trusted root at that time")
+    certificate = x509.load_der_x509_certificate(status.signing_cert.dump())
+    return SealFacts(
+        subject=certificate.subject.rfc4514_string(),
+        key_id=key_id(certificate),
+        signed_at=status.signer_reported_dt,
+        timestamp=stamped,
+    )
+
+
+def _parse(signature: bytes) -> Any:
+    from asn1crypto import cms  # noqa: PLC0415 - see above
+
+    if len(signature) > MAX_SEAL_BYTES:
+        raise SealInvalidError(what="seal", problem=f"larger than {MAX_SEAL_BYTES} bytes")
+    try:
+        content = cms.ContentInfo.load(signature, strict=True)
+        if content["content_type"].native != "signed_data":
+            raise SealInvalidError(what="seal", problem="it is not CMS signed data")
+        signed_data = content["content"]
+        infos = signed_data["signer_infos"]
+        if len(infos) != 1 or signed_data["encap_content_info"]["content"].native is not None:
+            raise SealInvalidError(what="seal", problem="it is not one detached signature")
+    except (ValueError, TypeError, KeyError) as error:
+        raise SealInvalidError(what="seal", problem=f"not CMS: {error}"[:200]) from error
+    return signed_data
+
+
+async def _status(
+    data: bytes, signed_data: Any, trust_roots: Sequence[x509.Certificate], moment: datetime | None
+) -> Any:
+    from asn1crypto import x509 as asn1_x509  # noqa: PLC0415 - see above
+    from pyhanko.sign.validation.errors import SignatureValidationError  # noqa: PLC0415
+    from pyhanko.sign.validation.generic_cms import async_validate_detached_cms  # noqa: PLC0415
+    from pyhanko.sign.validation.settings import KeyUsageConstraints  # noqa: PLC0415
+    from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
+    from pyhanko_certvalidator.errors import PathError  # noqa: PLC0415
+
+    roots = [asn1_x509.Certificate.load(root.public_bytes(Encoding.DER)) for root in trust_roots]
+    context = ValidationContext(
+        trust_roots=roots, allow_fetching=False, moment=moment, revocation_mode="soft-fail"
+    )
+    try:
+        return await async_validate_detached_cms(
+            data,
+            signed_data,
+            signer_validation_context=context,
+            key_usage_settings=KeyUsageConstraints(key_usage={"digital_signature"}),
+        )
+    except (SignatureValidationError, PathError, ValueError, TypeError, KeyError) as error:
+        raise SealInvalidError(what="signature", problem=str(error)[:200]) from error
+
+
+@lru_cache(maxsize=4)
+def _cms_signer(signer: Signer) -> "CmsSigner":
+    """Return pyHanko's view of a signer; the private key stays with ``cryptography``."""
+    from asn1crypto import algos  # noqa: PLC0415 - see above
+    from asn1crypto import x509 as asn1_x509  # noqa: PLC0415
+    from pyhanko.sign.signers.pdf_cms import Signer as CmsSigner  # noqa: PLC0415
+    from pyhanko_certvalidator.registry import SimpleCertificateStore  # noqa: PLC0415
+
+    class EcdsaSigner(CmsSigner):
+        """Signs with the key object, which need not be exportable."""
+
+        async def async_sign_raw(
+            self,
+            data: bytes,
+            digest_algorithm: str,  # noqa: ARG002 - always SHA-256, see the mechanism below
+            dry_run: bool = False,  # noqa: ARG002 - the sizes of ECDSA signatures vary anyway
+        ) -> bytes:
+            return signer.key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+    def converted(certificate: x509.Certificate) -> asn1_x509.Certificate:
+        return asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
+
+    store = SimpleCertificateStore()  # type: ignore[no-untyped-call] # pyHanko left it untyped
+    store.register_multiple([converted(item) for item in signer.chain])
+    return EcdsaSigner(
+        signing_cert=converted(signer.certificate),
+        cert_registry=store,
+        signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+        embed_roots=True,
+    )

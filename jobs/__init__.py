@@ -1,0 +1,1 @@
+"""The durable workflows: docking and what follows it."""

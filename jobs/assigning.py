@@ -1,0 +1,29 @@
+"""Say who carries a recorder."""
+
+from datetime import datetime
+
+from config.errors import RecorderNotFoundError
+from jobs.node import Node
+from metadata import events
+from metadata.events import EventKind
+from metadata.models import Recorder
+from metadata.repo import recorders
+
+
+def assign(node: Node, recorder_id: str, officer: str, start: datetime, end: datetime | None) -> None:
+    """Record an assignment with its event. Raises RecorderNotFoundError."""
+    at = node.clock.now()
+    with node.register.write() as session:
+        if session.get(Recorder, recorder_id) is None:
+            raise RecorderNotFoundError(recorder=recorder_id)
+        recorders.ensure_officer(session, officer, at)
+        row = recorders.assign(session, recorder_id, officer, start, end)
+        events.append(
+            session,
+            EventKind.ASSIGNED,
+            node.actor,
+            at,
+            attempt=row.id,
+            subject=recorder_id,
+            facts={"officer": officer, "from": start, "to": end},
+        )

@@ -1,0 +1,181 @@
+"""Cases: adding them, and reading them from CSV with every refused row named."""
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from config.errors import CaseNumberInvalidError, ImportRefusedError
+from jobs.custody import LinkTally, relink
+from jobs.node import Node
+from metadata import casenumber, events
+from metadata.events import EventKind
+from metadata.models import Case
+from metadata.repo import cases, recorders
+
+COLUMNS = ("number", "title", "officer", "from", "to")
+MAX_BYTES = 64 * 1024 * 1024
+_SHOWN = 20
+_MAX_TEXT = 500
+_MAX_OFFICER = 64
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """An officer's time on a case, UTC."""
+
+    officer: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ImportTally:
+    """What an import did; rows that stood already count in neither."""
+
+    cases: int
+    windows: int
+    linked: int
+    ambiguous: int
+
+
+def add_case(node: Node, number: str, title: str | None, window: WindowRow | None) -> tuple[Case, LinkTally]:
+    """Add a case, with a window if one is given, and link what falls into it."""
+    at = node.clock.now()
+    with node.register.write() as session:
+        case = _add(session, node, number, title, at)
+        if window is not None:
+            _add_window(session, node, case, window, at)
+    tally = relink(node, [window.officer]) if window else LinkTally(0, 0)
+    return case, tally
+
+
+def add_window(node: Node, number: str, window: WindowRow) -> LinkTally:
+    """Add a window to a case that stands, and link what falls into it."""
+    with node.register.write() as session:
+        _add_window(session, node, cases.get(session, number), window, node.clock.now())
+    return relink(node, [window.officer])
+
+
+def _add(session: Session, node: Node, number: str, title: str | None, at: datetime) -> Case:
+    case = cases.add(session, number, title, node.actor.to_json(), at)
+    events.append(
+        session,
+        EventKind.CASE_ADDED,
+        node.actor,
+        at,
+        attempt="0",
+        subject=case.id,
+        facts={"number": case.number, "as_written": number, "title": title},
+    )
+    return case
+
+
+def _add_window(session: Session, node: Node, case: Case, window: WindowRow, at: datetime) -> bool:
+    recorders.ensure_officer(session, window.officer, at)
+    row = cases.add_window(session, case.id, window.officer, window.start, window.end)
+    if row is None:
+        return False
+    events.append(
+        session,
+        EventKind.WINDOW_ADDED,
+        node.actor,
+        at,
+        attempt=row.id,
+        subject=case.id,
+        facts={"officer": window.officer, "from": window.start, "to": window.end},
+    )
+    return True
+
+
+def import_csv(node: Node, path: Path) -> ImportTally:
+    """Read cases and windows from CSV (UTF-8 or GBK) with the columns of ``COLUMNS``.
+
+    ``title``, ``officer``, ``from`` and ``to`` may be empty, the last three only together. All rows or
+    none: a file with a bad row changes nothing. Raises ImportRefusedError with line numbers and reasons.
+    Reading the same file twice changes nothing.
+    """
+    rows = _read(path, node.settings.time_zone)
+    at = node.clock.now()
+    added = windows = 0
+    officers: set[str] = set()
+    with node.register.write() as session:
+        for number, title, window in rows:
+            case = session.scalar(select(Case).where(Case.number == casenumber.normalise(number)))
+            if case is None:
+                case = _add(session, node, number, title, at)
+                added += 1
+            if window is not None and _add_window(session, node, case, window, at):
+                windows += 1
+                officers.add(window.officer)
+    tally = relink(node, officers)
+    return ImportTally(added, windows, tally.linked, tally.ambiguous)
+
+
+def _read(path: Path, zone: ZoneInfo) -> list[tuple[str, str | None, WindowRow | None]]:
+    refused: list[str] = []
+    rows: list[tuple[str, str | None, WindowRow | None]] = []
+    try:
+        reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+        if not set(COLUMNS) >= set(reader.fieldnames or ()) or "number" not in (reader.fieldnames or ()):
+            raise ImportRefusedError(file=str(path), rows=f"1: columns must be {', '.join(COLUMNS)}")
+        for row in reader:
+            try:
+                rows.append(_row(row, zone))
+            except (ValueError, CaseNumberInvalidError) as error:
+                refused.append(f"{reader.line_num}: {error}")
+    except csv.Error as error:
+        refused.append(f"not CSV: {error}")
+    if refused:
+        more = f" (+{len(refused) - _SHOWN})" if len(refused) > _SHOWN else ""
+        raise ImportRefusedError(file=str(path), rows="; ".join(refused[:_SHOWN]) + more)
+    return rows
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ImportRefusedError(file=str(path), rows=str(error.strerror)) from error
+    if len(data) > MAX_BYTES:
+        raise ImportRefusedError(file=str(path), rows=f"larger than {MAX_BYTES} bytes")
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise ImportRefusedError(file=str(path), rows="neither UTF-8 nor GBK")
+
+
+def _row(row: dict[str, str | None], zone: ZoneInfo) -> tuple[str, str | None, WindowRow | None]:
+    values = {key: (row.get(key) or "").strip() for key in COLUMNS}
+    if None in row or any(len(value) > _MAX_TEXT for value in values.values()):
+        raise ValueError("too many or too long fields")
+    casenumber.normalise(values["number"])
+    given = [values["officer"], values["from"], values["to"]]
+    if not any(given):
+        return values["number"], values["title"] or None, None
+    if not all(given):
+        raise ValueError("officer, from and to go together")
+    window = make_window(values["officer"], _time(values["from"], zone), _time(values["to"], zone))
+    return values["number"], values["title"] or None, window
+
+
+def make_window(officer: str, start: datetime, end: datetime) -> WindowRow:
+    """Return a window; ValueError unless it ends after it starts and the officer number is sane."""
+    if end <= start:
+        raise ValueError("the end is not after the start")
+    if len(officer) > _MAX_OFFICER or not officer.isprintable():
+        raise ValueError("not an officer number")
+    return WindowRow(officer, start.astimezone(UTC), end.astimezone(UTC))
+
+
+def _time(text: str, zone: ZoneInfo) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=zone)

@@ -1,0 +1,182 @@
+"""The end of a docking: signed inventory and close-out, their place in the vault, release of clips."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from config.errors import (
+    DigestMismatchError,
+    LockMissingError,
+    ObjectConflictError,
+    ObjectMissingError,
+    VaultFullError,
+    VaultUnavailableError,
+)
+from hashing import canonical, seal
+from hashing.digest import Digest
+from jobs import outcomes
+from jobs.node import Node
+from jobs.storing import Document
+from jobs.verdict import Verdict
+from metadata import events
+from metadata.events import EventKind
+from metadata.models import Clip, Docking, StoredKind
+from metadata.repo import clips, dockings, integrity, objects
+from metadata.retention import LegalDate, lock_date
+from metadata.states import SAFE, ClipState
+from storage import layout
+from storage.confirm import Confirmation, Expected, confirm
+
+SCHEMA = "sealdock.close/1"
+_PAGE = 500
+
+
+def seal_inventory(node: Node, docking_id: str) -> None:
+    """Sign the inventory, once."""
+    with node.register.read() as session:
+        docking = session.get_one(Docking, docking_id)
+    if docking.inventory_seal:
+        return
+    signature = seal.sign(docking.inventory, node.signer)
+    with node.register.write() as session:
+        session.get_one(Docking, docking_id).inventory_seal = signature
+
+
+def close(node: Node, docking_id: str) -> None:
+    """Write and sign the close-out: what became of every clip. Once."""
+    with node.register.read() as session:
+        docking = session.get_one(Docking, docking_id)
+        rows = dockings.sightings(session, docking_id)
+    if docking.close is not None:
+        return
+    at = node.clock.now()
+    safe = clips.all_safe(clip for _, clip in rows)
+    data = canonical.encode(
+        {
+            "schema": SCHEMA,
+            "docking": docking_id,
+            "station": docking.station_id,
+            "operator": docking.operator,
+            "inventory": f"sha256:{docking.inventory_digest}",
+            "at": at,
+            "safe": safe,
+            "clips": [_outcome(clip, seen.position, seen.outcome) for seen, clip in rows],
+        }
+    )
+    digest = Digest.sha256(data)
+    signature = seal.sign(data, node.signer)
+    with node.register.write() as session:
+        row = session.get_one(Docking, docking_id)
+        row.closed_at, row.close, row.close_digest, row.close_seal = at, data, digest.hex, signature
+        events.append(
+            session,
+            EventKind.CLOSED,
+            outcomes.operator(docking),
+            at,
+            attempt=docking_id,
+            docking=docking_id,
+            facts={"close": str(digest), "clips": len(rows), "safe": safe},
+        )
+
+
+def _outcome(clip: Clip, position: int, outcome: str) -> Mapping[str, Any]:
+    return {
+        "index": position,
+        "clip": clip.id,
+        "path": canonical.name(clip.path_bytes),
+        "size": clip.size,
+        "sha256": clip.sha256,
+        "manifest": clip.manifest_sha256,
+        "state": clip.state,
+        "reason": clip.reason,
+        "outcome": outcome,
+    }
+
+
+def publish(node: Node, docking_id: str) -> Verdict:
+    """Put inventory, close-out and their signatures into the vault, and confirm them."""
+    with node.register.read() as session:
+        docking = session.get_one(Docking, docking_id)
+        rows = dockings.sightings(session, docking_id)
+    until = _lock_until(node, [clip for _, clip in rows])
+    try:
+        for document in _documents(docking):
+            version = node.vault.put_bytes(document.key, document.data, lock_until=until)
+            expected = Expected(version.key, version.version, len(document.data), until)
+            found = confirm(node.vault, expected)
+            at = node.clock.now()
+            digest = Digest.sha256(document.data).hex
+            with node.register.write() as session:
+                row = objects.note_stored(session, node.vault.url, found, document.kind, digest, at)
+                row.confirmation, row.confirmed_at = Confirmation.FULL.value, at
+    except (VaultFullError, VaultUnavailableError):
+        return Verdict.RETRY
+    except (ObjectConflictError, ObjectMissingError, DigestMismatchError, LockMissingError) as error:
+        with node.register.write() as session:
+            facts = {"docking": docking_id, "problem": error.code}
+            integrity.raise_alert(session, "docking-documents", node.clock.now(), facts=facts)
+        return Verdict.ENDED
+    return Verdict.DONE
+
+
+def _documents(docking: Docking) -> list[Document]:
+    if docking.close is None or docking.close_seal is None:
+        raise ValueError(f"docking {docking.id} is not closed")
+    where = (docking.station_id, docking.id, docking.started_at)
+    inventory_key, close_key = layout.inventory_key(*where), layout.close_key(*where)
+    return [
+        Document(StoredKind.INVENTORY, inventory_key, docking.inventory),
+        Document(StoredKind.DOCKING_SEAL, layout.signature_key(inventory_key), docking.inventory_seal),
+        Document(StoredKind.CLOSE, close_key, docking.close),
+        Document(StoredKind.DOCKING_SEAL, layout.signature_key(close_key), docking.close_seal),
+    ]
+
+
+def _lock_until(node: Node, of: list[Clip]) -> datetime:
+    """Return the latest lock date of the docking's clips, or the floor for an empty card."""
+    now = node.read_clock().trusted
+    cap = node.settings.retention.lock_cap_months
+    legal = [LegalDate(clip.retain_until, clip.permanent) for clip in of if clip.manifest_sha256]
+    legal.append(LegalDate(node.schedule.floor.after(now), permanent=False))
+    return max(lock_date(item, now, cap) for item in legal)
+
+
+def release(node: Node, docking_id: str) -> None:
+    """Mark confirmed clips as released: nothing of them is left in the spool."""
+    with node.register.read() as session:
+        docking = session.get_one(Docking, docking_id)
+        confirmed = [
+            clip.id
+            for _, clip in dockings.sightings(session, docking_id)
+            if clip.state == ClipState.CONFIRMED.value
+        ]
+    for clip_id in confirmed:
+        outcomes.spool_path(node, clip_id).unlink(missing_ok=True)
+    for start in range(0, len(confirmed), _PAGE):
+        _release_page(node, docking, confirmed[start : start + _PAGE])
+
+
+def _release_page(node: Node, docking: Docking, page: list[str]) -> None:
+    at = node.clock.now()
+    with node.register.write() as session:
+        for clip_id in page:
+            row = session.get_one(Clip, clip_id)
+            if ClipState(row.state) is not ClipState.CONFIRMED:
+                continue
+            clips.move(row, ClipState.RELEASED)
+            events.append(
+                session,
+                EventKind.RELEASED,
+                outcomes.operator(docking),
+                at,
+                attempt=docking.id,
+                clip=clip_id,
+                docking=docking.id,
+            )
+
+
+def unsafe(node: Node, docking_id: str) -> list[Clip]:
+    """Return a docking's clips that are not safe."""
+    with node.register.read() as session:
+        rows = dockings.sightings(session, docking_id)
+    return [clip for _, clip in rows if ClipState(clip.state) not in SAFE]

@@ -1,0 +1,211 @@
+"""What people do with clips once they are safe: tag and link them, and what follows for their locks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from jobs.node import Node
+from metadata import events, linking, retention
+from metadata.actor import Actor
+from metadata.events import EventKind
+from metadata.models import Case, Clip, Docking, Link, StoredVersion
+from metadata.repo import cases, clips, dockings
+from metadata.retention import LegalDate
+from metadata.states import SAFE, ClipState
+from storage.confirm import Expected, confirm
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTally:
+    """What an automatic run of linking did."""
+
+    linked: int
+    ambiguous: int
+
+
+def tag(node: Node, references: Sequence[str], category: str) -> list[Clip]:
+    """Give clips a category; their locks follow. Raises CategoryUnknownError, ClipNotFoundError…"""
+    node.schedule.category(category)
+    at = node.clock.now()
+    with node.register.write() as session:
+        found = [clips.resolve(session, reference) for reference in references]
+        for clip in found:
+            row = clips.add_tag(session, clip.id, category, node.actor.to_json(), at)
+            if row is not None:
+                events.append(
+                    session,
+                    EventKind.TAGGED,
+                    node.actor,
+                    at,
+                    attempt=row.id,
+                    clip=clip.id,
+                    facts={"category": category},
+                )
+            set_legal_date(session, node, clip)
+    extend_locks(node, [clip.id for clip in found])
+    return found
+
+
+def link(node: Node, references: Sequence[str], number: str, *, move: bool) -> list[Clip]:
+    """Make clips belong to a case; their locks follow. Raises AlreadyLinkedError unless ``move``."""
+    at = node.clock.now()
+    with node.register.write() as session:
+        case = cases.get(session, number)
+        found = [clips.resolve(session, reference) for reference in references]
+        for clip in found:
+            _link(session, clip, case, "manual", node.actor, at, move=move)
+            set_legal_date(session, node, clip)
+    extend_locks(node, [clip.id for clip in found])
+    return found
+
+
+def _link(
+    session: Session, clip: Clip, case: Case, method: str, actor: Actor, at: datetime, *, move: bool
+) -> None:
+    row, left = cases.link(session, clip.id, case, method, actor.to_json(), at, move=move)
+    if row is None:
+        return
+    if left is not None:
+        events.append(
+            session,
+            EventKind.UNLINKED,
+            actor,
+            at,
+            attempt=row.id,
+            clip=clip.id,
+            facts={"case": left.number, "moved_to": case.number},
+        )
+    events.append(
+        session,
+        EventKind.LINKED,
+        actor,
+        at,
+        attempt=row.id,
+        clip=clip.id,
+        facts={"case": case.number, "method": method},
+    )
+
+
+def link_by_window(session: Session, node: Node, clip: Clip, actor: Actor, at: datetime) -> str | None:
+    """Link one clip by officer and start; several cases put it on the work list. Returns what happened."""
+    if clip.officer_id is None or cases.current_link(session, clip.id) is not None:
+        return None
+    buffer = timedelta(minutes=node.settings.linking.buffer_minutes)
+    found = linking.candidates(
+        clip.officer_id, clip.recorded_start, cases.windows(session, clip.officer_id), buffer
+    )
+    if len(found) == 1:
+        _link(session, clip, session.get_one(Case, found[0]), "auto", actor, at, move=False)
+        return "linked"
+    if found and cases.note_candidates(session, clip.id, found, at):
+        numbers = [session.get_one(Case, case_id).number for case_id in found]
+        events.append(
+            session,
+            EventKind.LINK_AMBIGUOUS,
+            actor,
+            at,
+            attempt=str(ULID()),
+            clip=clip.id,
+            facts={"cases": numbers},
+        )
+    return "ambiguous" if found else None
+
+
+def relink(node: Node, officers: Iterable[str]) -> LinkTally:
+    """Try to link the unlinked, safe clips of officers whose windows have changed."""
+    at = node.clock.now()
+    linked: list[str] = []
+    ambiguous = 0
+    with node.register.write() as session:
+        current = select(Link.id).where(Link.clip_id == Clip.id, Link.ended_at.is_(None))
+        unlinked = select(Clip).where(
+            Clip.officer_id.in_(sorted(set(officers))),
+            Clip.state.in_([state.value for state in SAFE]),
+            ~current.exists(),
+        )
+        for clip in session.scalars(unlinked).all():
+            outcome = link_by_window(session, node, clip, node.actor, at)
+            if outcome == "linked":
+                set_legal_date(session, node, clip)
+                linked.append(clip.id)
+            ambiguous += outcome == "ambiguous"
+    extend_locks(node, linked)
+    return LinkTally(linked=len(linked), ambiguous=ambiguous)
+
+
+def set_legal_date(session: Session, node: Node, clip: Clip) -> LegalDate:
+    """Compute the legal date from the clip's categories and case; it only ever moves later."""
+    docking = session.get_one(Docking, clip.docking_id)
+    docked = docking.started_at if docking.clock_plausible else node.clock.read(
+        dockings.vouched_time(session)
+    ).trusted
+    base = retention.base_time(
+        clip.recorded_start, dockings.previous_start(session, clip.recorder_id, docking.id), docked
+    )
+    legal = retention.legal_date(
+        node.schedule,
+        base,
+        categories=clips.categories(session, clip.id),
+        in_case=cases.current_link(session, clip.id) is not None,
+    )
+    if legal.permanent or clip.permanent:
+        clip.retain_until, clip.permanent = None, True
+    elif clip.retain_until is None or (legal.until is not None and legal.until > clip.retain_until):
+        clip.retain_until = legal.until
+    return LegalDate(clip.retain_until, clip.permanent)
+
+
+def extend_locks(node: Node, clip_ids: Iterable[str]) -> int:
+    """Extend the locks of safe clips' objects where their legal date asks for it; return how many.
+
+    The vault is asked first and the register written from what it answered. Clips that are not
+    stored yet get their date when they are.
+    """
+    extended = 0
+    for clip_id in dict.fromkeys(clip_ids):
+        with node.register.read() as session:
+            clip = session.get_one(Clip, clip_id)
+            rows = _versions(session, clip) if ClipState(clip.state) in SAFE else []
+        until = _lock_date(node, clip) if rows else None
+        late = [row for row in rows if until and (row.lock_until is None or row.lock_until < until)]
+        if until is None or not late:
+            continue
+        found = [
+            (row, confirm(node.vault, Expected(row.key, row.version, row.size, until))) for row in late
+        ]
+        at = node.clock.now()
+        with node.register.write() as session:
+            for row, version in found:
+                kept = session.get_one(StoredVersion, row.id)
+                kept.lock_mode, kept.lock_until = version.lock_mode.value, version.lock_until
+            events.append(
+                session,
+                EventKind.LOCK_EXTENDED,
+                node.actor,
+                at,
+                attempt=str(ULID()),
+                clip=clip_id,
+                facts={"lock_until": until, "versions": len(found)},
+            )
+        extended += 1
+    return extended
+
+
+def _lock_date(node: Node, clip: Clip) -> datetime:
+    legal = LegalDate(clip.retain_until, clip.permanent)
+    cap = node.settings.retention.lock_cap_months
+    return retention.lock_date(legal, node.read_clock().trusted, cap)
+
+
+def _versions(session: Session, clip: Clip) -> list[StoredVersion]:
+    """Return the stored versions of a clip: original, manifests, seals."""
+    prefix = f"seals/{clip.sha256}/"
+    key = f"clips/sha256/{(clip.sha256 or '')[:2]}/{clip.sha256}"
+    query = select(StoredVersion).where(
+        (StoredVersion.key == key) | StoredVersion.key.startswith(prefix, autoescape=True)
+    )
+    return list(session.scalars(query))

@@ -1,0 +1,230 @@
+"""Start a docking, or hand it to the process that holds the executor, and follow it to its end."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ulid import ULID
+
+from config.errors import EngineBusyError, EngineFailedError, SealdockError
+from ingest.source import FolderSource
+from jobs.engine import DOCKINGS, Client, Executor, is_free
+from jobs.node import Node
+from metadata.models import Docking, Outcome, Progress, Recorder
+from metadata.repo import clips, dockings
+from metadata.repo.clips import ClipRecord
+from metadata.states import ENDED, SAFE, ClipState
+
+ShowProgress = Callable[[str, int, int, dict[str, int]], None]
+"""Called with the docking's id, bytes done, bytes in all, and the number of clips in each state."""
+
+_LOOK_SECONDS = 0.05
+_SHOW_SECONDS = 0.25
+_OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+_WAITING_OR_ENDED = ENDED | {ClipState.WAITING}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to bring in, and who says so."""
+
+    source: Path
+    officer: str | None = None
+    reread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How a docking stands at the end of following it."""
+
+    docking: str
+    recorder: str
+    identity: str
+    started_at: datetime
+    clips: list[ClipRecord]
+    unsafe: frozenset[str]
+    skipped: list[dict[str, Any]]
+    not_read_again: int
+    close_digest: str | None
+    ok: bool
+
+
+class _Standing(NamedTuple):
+    states: dict[str, int]
+    bytes_done: int
+    bytes_total: int
+    closed: bool
+
+
+def follow(node: Node, request: Request, on_progress: ShowProgress | None = None) -> Followed:
+    """Bring in a card; return when all is safe, or when nothing has moved for a while.
+
+    Dockings that an earlier process left unfinished go on in this one. If one of them is of this
+    very card, and the card still shows exactly what its inventory says, it *is* this docking.
+    Raises the error that kept the inventory from being taken.
+    """
+    FolderSource(request.source).close()  # what is not there is an error before anything is started
+    docking_id: str | None = None
+    while True:
+        try:
+            with Executor(node) as executor:
+                docking_id = docking_id or _resumed(node, executor, request, on_progress)
+                docking_id = docking_id or _started(node, executor, request)
+                result = _wait(node, docking_id, executor.outcome, on_progress)
+                _drain(node, executor, docking_id, on_progress)
+                break
+        except EngineBusyError:
+            client = Client(node)
+            try:
+                docking_id = docking_id or _enqueued(node, client, request)
+                result = _wait(
+                    node, docking_id, client.outcome, on_progress, until=lambda: is_free(node.home)
+                )
+            finally:
+                client.close()
+            if result is not _HOLDER_GONE:
+                break
+    if isinstance(result, SealdockError):
+        raise result
+    return standing(node, docking_id)
+
+
+_HOLDER_GONE = object()
+
+
+def _resumed(
+    node: Node, executor: Executor, request: Request, on_progress: ShowProgress | None
+) -> str | None:
+    """Let unfinished dockings of this card end first; return the one that is as good as a new one."""
+    same: str | None = None
+    for workflow_id, arguments in executor.unfinished("docking"):
+        if arguments[1] != str(request.source):
+            continue
+        _wait(node, workflow_id, executor.outcome, on_progress)
+        if not request.reread and _still_shows(node, workflow_id, request.source):
+            same = workflow_id
+    return same
+
+
+def _still_shows(node: Node, docking_id: str, source: Path) -> bool:
+    """Tell whether the card shows exactly the files of a docking's inventory, and is the same volume."""
+    limits = node.settings.docking
+    try:
+        with FolderSource(source) as card:
+            listing = card.walk(max_entries=limits.max_entries, max_depth=limits.max_depth)
+    except SealdockError:
+        return False
+    with node.register.read() as session:
+        docking = session.get(Docking, docking_id)
+        if docking is None or docking.volume["identity"] != card.volume.identity:
+            return False
+        seen = {
+            (clip.path_bytes, sighting.size, sighting.mtime_ns)
+            for sighting, clip in dockings.sightings(session, docking_id)
+        }
+    return seen == {(entry.path, entry.size, entry.mtime_ns) for entry in listing.entries}
+
+
+def _arguments(node: Node, docking_id: str, request: Request) -> tuple[Any, ...]:
+    return docking_id, str(request.source), request.officer, request.reread, node.actor.to_json()
+
+
+def _started(node: Node, executor: Executor, request: Request) -> str:
+    from jobs.docking import docking  # noqa: PLC0415 - registers workflows; only an executor runs them
+
+    docking_id = str(ULID())
+    executor.start(docking_id, docking, *_arguments(node, docking_id, request))
+    return docking_id
+
+
+def _enqueued(node: Node, client: Client, request: Request) -> str:
+    docking_id = str(ULID())
+    client.enqueue(DOCKINGS, "docking", docking_id, *_arguments(node, docking_id, request))
+    return docking_id
+
+
+def _wait(
+    node: Node,
+    docking_id: str,
+    outcome: Callable[[str], tuple[str, Any]],
+    on_progress: ShowProgress | None,
+    until: Callable[[], bool] | None = None,
+) -> object:
+    """Wait for a docking to end or to stand still; returns its error, _HOLDER_GONE or None."""
+    patience = node.settings.docking.patience_seconds
+    last: object = None
+    moved = shown = time.monotonic()
+    while True:
+        status, value = outcome(docking_id)
+        if status in _OVER:
+            return _error(status, value)
+        now = time.monotonic()
+        if now - shown >= _SHOW_SECONDS:
+            shown = now
+            if until is not None and until():
+                return _HOLDER_GONE
+            current = _look(node, docking_id)
+            if on_progress is not None and current is not None:
+                on_progress(docking_id, current.bytes_done, current.bytes_total, current.states)
+            if (current, status) != last:
+                last, moved = (current, status), now
+            elif current is not None and now - moved > patience and _stands_still(node, current):
+                return None
+        time.sleep(_LOOK_SECONDS)
+
+
+def _error(status: str, value: Any) -> SealdockError | None:
+    if status == "SUCCESS":
+        return None if value is None else SealdockError.from_json(value)
+    return EngineFailedError(problem=str(value)[:500])
+
+
+def _look(node: Node, docking_id: str) -> _Standing | None:
+    with node.register.read() as session:
+        docking = session.get(Docking, docking_id)
+        progress = session.get(Progress, docking_id)
+        if docking is None or progress is None:
+            return None
+        states = dockings.state_counts(session, docking_id)
+    return _Standing(states, progress.bytes_done, progress.bytes_total, docking.closed_at is not None)
+
+
+def _stands_still(node: Node, current: _Standing) -> bool:
+    """Tell whether every clip that is under way waits for something outside."""
+    waiting = current.states.get(ClipState.WAITING.value, 0)
+    rest = sum(n for state, n in current.states.items() if ClipState(state) not in _WAITING_OR_ENDED)
+    return rest == 0 or waiting >= node.settings.docking.parallel
+
+
+def _drain(node: Node, executor: Executor, own: str, on_progress: ShowProgress | None) -> None:
+    """Finish dockings that other commands handed to this process, as long as they move."""
+    for workflow_id, _ in executor.unfinished("docking"):
+        if workflow_id != own:
+            _wait(node, workflow_id, executor.outcome, on_progress)
+
+
+def standing(node: Node, docking_id: str) -> Followed:
+    """Return how a docking stands in the register."""
+    with node.register.read() as session:
+        docking = session.get_one(Docking, docking_id)
+        recorder = session.get_one(Recorder, docking.recorder_id)
+        rows = dockings.sightings(session, docking_id)
+        records = clips.records(session, [clip for _, clip in rows])
+    unsafe = frozenset(clip.id for _, clip in rows if ClipState(clip.state) not in SAFE)
+    again = sum(seen.outcome == Outcome.NOT_READ_AGAIN.value for seen, _ in rows)
+    return Followed(
+        docking=docking_id,
+        recorder=recorder.id,
+        identity=recorder.identity,
+        started_at=docking.started_at,
+        clips=records,
+        unsafe=unsafe,
+        skipped=json.loads(docking.inventory)["skipped"],
+        not_read_again=again,
+        close_digest=docking.close_digest,
+        ok=not unsafe and docking.closed_at is not None,
+    )

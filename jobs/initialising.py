@@ -1,0 +1,81 @@
+"""Make a home: folders, keys, settings, register."""
+
+import os
+import shutil
+from pathlib import Path
+
+from config.errors import HomeExistsError, RegisterVersionError
+from config.settings import FILE_NAME, Settings
+from hashing import durable, keys
+from jobs.trust import note_key
+from metadata import events, schema
+from metadata.actor import Actor
+from metadata.clock import now_utc
+from metadata.events import EventKind
+from metadata.register import Register
+from metadata.repo import recorders
+from storage.local import LocalVault
+
+
+def prepare(home: Path) -> Settings:
+    """Make the folder, its settings file and, unless others are configured, its keys.
+
+    Safe to repeat after an interruption: what stands already is kept, a key is never overwritten.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = Settings.load(home)
+    if not (home / FILE_NAME).exists():
+        text = (
+            "# Settings of this sealdock home; every key has a default: see `sealdock config show`.\n"
+            f'[station]\nid = "{settings.station.id}"\n'
+        )
+        durable.write_new(home / FILE_NAME, text.encode(), mode=0o640)
+    if makes_own_keys(settings):
+        _make_keys(settings)
+    return settings
+
+
+def makes_own_keys(settings: Settings) -> bool:
+    """Tell whether the home signs with a key that ``init`` makes: proof of integrity, not of identity."""
+    return not settings.keys.station_key and not settings.keys.station_certificate
+
+
+def _make_keys(settings: Settings) -> None:
+    if settings.station_certificate_path.exists():
+        return
+    # The station's certificate is written last; without it everything before is made again.
+    building = settings.keys_path.with_name(f"{settings.keys_path.name}.new")
+    if building.exists():
+        shutil.rmtree(building)
+    building.mkdir(mode=0o700, parents=True)
+    authority = keys.create_authority(building, settings.station_name)
+    keys.create_station_key(building, settings.station.id, authority)
+    durable.fsync_dir(building)
+    os.rename(building, settings.keys_path)
+    durable.fsync_dir(settings.keys_path.parent)
+
+
+def initialise_register(register: Register, settings: Settings, signer: keys.Signer, actor: Actor) -> None:
+    """Create the schema, the station and the first event. Raises HomeExistsError if it stands already."""
+    try:
+        register.check_version()
+    except RegisterVersionError as error:
+        if error.facts.get("found") != "none":
+            raise
+    else:
+        raise HomeExistsError(home=str(settings.home))
+    LocalVault.create(LocalVault.from_url(settings.vault_url).root)
+    schema.upgrade(register)
+    at = now_utc()
+    with register.write() as session:
+        recorders.ensure_station(session, settings.station.id, settings.station_name, at)
+        events.append(
+            session,
+            EventKind.INITIALISED,
+            actor,
+            at,
+            attempt="0",
+            subject=settings.station.id,
+            facts={"station": settings.station.id, "vault": settings.vault_url},
+        )
+        note_key(session, signer, "station", actor)

@@ -1,0 +1,65 @@
+"""The state of a home in one record, for ``status``."""
+
+import dataclasses
+import os
+from datetime import timedelta
+from typing import Any
+
+from config.errors import SandboxError
+from jobs.node import Node
+from metadata.repo import clips, dockings, integrity, seals
+
+_ALERTS_SHOWN = 10
+
+
+def overview(node: Node) -> dict[str, Any]:
+    """Return clips by state, unfinished dockings, alerts, clock, key, spool and sandbox as JSON values."""
+    clock = node.read_clock()
+    with node.register.read() as session:
+        found: dict[str, Any] = {
+            "station": node.station_id,
+            "vault": node.vault.url,
+            "clips": dict(sorted(clips.state_counts(session).items())),
+            "unfinished_dockings": [row.id for row in dockings.unclosed(session)],
+            "timestamps": seals.timestamp_counts(session),
+            "to_derive": len(integrity.underived(session)),
+            "alert_counts": integrity.alert_counts(session),
+            "alerts": [
+                {"at": row.at.isoformat(), "kind": row.kind, "clip": row.clip_id or "", "facts": row.facts}
+                for row in integrity.alerts(session, _ALERTS_SHOWN)
+            ],
+        }
+    found["clock"] = {
+        "at": clock.at.isoformat(),
+        "synchronised": clock.synchronised,
+        "plausible": clock.plausible,
+    }
+    expires = node.signer.expires_at
+    warning = timedelta(days=node.settings.keys.expiry_warning_days)
+    found["key"] = {
+        "id": node.signer.key_id,
+        "not_after": expires.isoformat(),
+        "expires_soon": expires - clock.at <= warning,
+    }
+    found["spool"] = _spool(node)
+    found["sandbox"] = _sandbox(node)
+    return found
+
+
+def _spool(node: Node) -> dict[str, int]:
+    if not node.spool.is_dir():
+        return {"files": 0, "bytes": 0, "free_bytes": 0}
+    files = [entry.stat() for entry in os.scandir(node.spool)]
+    space = os.statvfs(node.spool)
+    return {
+        "files": len(files),
+        "bytes": sum(item.st_size for item in files),
+        "free_bytes": space.f_bavail * space.f_frsize,
+    }
+
+
+def _sandbox(node: Node) -> dict[str, Any]:
+    try:
+        return dataclasses.asdict(node.prober().sandbox)
+    except SandboxError as error:
+        return {"problem": error.code}

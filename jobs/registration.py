@@ -1,0 +1,215 @@
+"""The first stage of a docking: take the inventory and write the rows of its clips.
+
+One transaction creates the docking, its recorder, clips and sightings and the custody event, so
+that every later stage is a change of state and nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from hashing import canonical
+from ingest import inventory as inventories
+from ingest.names import last_part, readable
+from ingest.recognition import Recognition, recognise
+from ingest.source import Entry, FolderSource, Listing
+from jobs.node import Node
+from metadata import events
+from metadata.actor import Actor
+from metadata.clock import ClockReading
+from metadata.events import EventKind
+from metadata.models import Clip, Docking, Outcome, Recorder, Sighting
+from metadata.repo import clips, dockings, integrity, recorders
+from metadata.states import SAFE, ClipState
+
+
+@dataclass(frozen=True, slots=True)
+class DockingRequest:
+    """What a docking was asked to do."""
+
+    id: str
+    source: Path
+    claimed_officer: str | None
+    reread: bool
+    operator: Actor
+
+
+def register_docking(node: Node, source: FolderSource, request: DockingRequest) -> None:
+    """Take the inventory of ``source`` and write it down. A repeat after a crash changes nothing."""
+    with node.register.read() as session:
+        if session.get(Docking, request.id) is not None:
+            return
+    limits = node.settings.docking
+    listing = source.walk(max_entries=limits.max_entries, max_depth=limits.max_depth)
+    recognition = recognise(listing.entries, node.profiles)
+    clock = node.read_clock()
+    with node.register.write() as session:
+        _write(session, node, source, request, listing, recognition, clock)
+
+
+def _write(  # noqa: PLR0917 - one transaction needs all that was seen
+    session: Session,
+    node: Node,
+    source: FolderSource,
+    request: DockingRequest,
+    listing: Listing,
+    recognition: Recognition,
+    clock: ClockReading,
+) -> None:
+    at = clock.at
+    identity = f"serial:{recognition.serial}" if recognition.serial else source.volume.identity
+    recorder = recorders.ensure_recorder(
+        session, identity, recognition.serial, recognition.profile.name, at
+    )
+    if request.claimed_officer:
+        recorders.ensure_officer(session, request.claimed_officer, at)
+    heads = dockings.heads(session, recorder.id)
+    built = inventories.build(
+        docking=request.id,
+        station=node.station_id,
+        operator=request.operator,
+        claimed_officer=request.claimed_officer,
+        source=str(source.root),
+        volume=source.volume,
+        recorder=inventories.RecorderClaim(recorder.id, identity, recognition.serial, recorder.profile),
+        clock=clock,
+        listing=listing,
+        recognition=recognition,
+        previous=[_head(head) for head in heads],
+    )
+    dockings.supersede(session, [head.id for head in heads])
+    session.add(
+        Docking(
+            id=request.id,
+            station_id=node.station_id,
+            recorder_id=recorder.id,
+            source=str(source.root),
+            volume=source.volume.to_json(),
+            operator=request.operator.to_json(),
+            claimed_officer=request.claimed_officer,
+            clock=canonical.decode(canonical.encode(clock.to_json())),
+            clock_plausible=clock.plausible,
+            started_at=at,
+            inventory=built.data,
+            inventory_digest=built.digest.hex,
+            inventory_seal=b"",
+        )
+    )
+    session.flush()
+    total = _sightings(session, request, recorder, listing, recognition, at)
+    dockings.start_progress(session, request.id, total, at)
+    events.append(
+        session,
+        EventKind.INVENTORIED,
+        request.operator,
+        at,
+        attempt=request.id,
+        docking=request.id,
+        facts={
+            "recorder": recorder.id,
+            "inventory": str(built.digest),
+            "entries": len(listing.entries),
+            "skipped": len(listing.skipped),
+            "clock": clock.to_json(),
+        },
+    )
+    if not clock.plausible:
+        integrity.raise_alert(
+            session, "clock-implausible", at, facts={"docking": request.id, "clock": at.isoformat()}
+        )
+
+
+def _head(head: Docking) -> Mapping[str, Any]:
+    return {
+        "docking": head.id,
+        "inventory": f"sha256:{head.inventory_digest}",
+        "close": None if head.close_digest is None else f"sha256:{head.close_digest}",
+    }
+
+
+def _sightings(  # noqa: PLR0917 - one loop over all that was seen
+    session: Session,
+    request: DockingRequest,
+    recorder: Recorder,
+    listing: Listing,
+    recognition: Recognition,
+    at: datetime,
+) -> int:
+    """Write a row per sighting, and per clip seen for the first time; return the bytes to read."""
+    known = clips.known(session, recorder.id)
+    total = 0
+    new_clips: list[Clip] = []
+    seen: list[Sighting] = []
+    for position, entry in enumerate(listing.entries):
+        clip, outcome = _decide(entry, known.get(entry.path, []), reread=request.reread)
+        if clip is None:
+            clip = _new_clip(entry, recorder, recognition, request.id, at)
+            new_clips.append(clip)
+        elif outcome is Outcome.TO_READ:
+            _take_up(clip, entry, request.id)
+        total += entry.size if outcome is not Outcome.NOT_READ_AGAIN else 0
+        seen.append(
+            Sighting(
+                id=str(ULID()),
+                docking_id=request.id,
+                position=position,
+                clip_id=clip.id,
+                size=entry.size,
+                mtime_ns=entry.mtime_ns,
+                outcome=outcome.value,
+            )
+        )
+    session.add_all(new_clips)
+    session.flush()
+    session.add_all(seen)
+    session.flush()
+    return total
+
+
+def _decide(entry: Entry, same_path: list[Clip], *, reread: bool) -> tuple[Clip | None, Outcome]:
+    """Decide whether a file is a known clip, and whether it must be read.
+
+    Same path, size and times as a clip that is safe: not read again. A clip of that path that
+    never became safe is the same clip, found again. Anything else is a new clip.
+    """
+    for clip in reversed(same_path):
+        if ClipState(clip.state) in SAFE:
+            if (clip.size, clip.mtime_ns) == (entry.size, entry.mtime_ns):
+                return clip, Outcome.TO_REREAD if reread else Outcome.NOT_READ_AGAIN
+        elif clip.sha256 is None or (clip.size, clip.mtime_ns) == (entry.size, entry.mtime_ns):
+            return clip, Outcome.TO_READ
+    return None, Outcome.TO_READ
+
+
+def _new_clip(
+    entry: Entry, recorder: Recorder, recognition: Recognition, docking_id: str, at: datetime
+) -> Clip:
+    return Clip(
+        id=str(ULID()),
+        recorder_id=recorder.id,
+        docking_id=docking_id,
+        name=readable(last_part(entry.path)),
+        path=readable(entry.path),
+        path_bytes=entry.path,
+        kind=recognition.kind(entry),
+        size=entry.size,
+        mtime_ns=entry.mtime_ns,
+        state=ClipState.FOUND.value,
+        time_source="unknown",
+        created_at=at,
+    )
+
+
+def _take_up(clip: Clip, entry: Entry, docking_id: str) -> None:
+    """Let this docking go on with a clip that an earlier one could not finish."""
+    clip.docking_id = docking_id
+    clip.size, clip.mtime_ns = entry.size, entry.mtime_ns
+    if ClipState(clip.state) in {ClipState.MISSING_AT_UNPLUG, ClipState.QUARANTINED}:
+        clips.move(clip, ClipState.FOUND)
+    elif clip.state == ClipState.WAITING.value and clip.sha256 is None:
+        clips.move(clip, ClipState.FOUND)

@@ -1,0 +1,127 @@
+"""Retrieval: copies of clips with their seals, each one an event that is logged before the file appears."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ulid import ULID
+
+from config.errors import (
+    ClipNotFoundError,
+    DigestMismatchError,
+    ObjectMissingError,
+    RetrievalTargetError,
+)
+from hashing import durable
+from jobs.node import Node
+from jobs.storing import Document, documents, sha256
+from metadata import events
+from metadata.events import EventKind
+from metadata.models import Clip
+from metadata.repo import cases, clips, integrity, objects
+from metadata.repo.clips import ClipFilter
+from metadata.states import SAFE, ClipState
+from storage import layout
+from storage.retrieval import fetch, safe_name
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """A copy that was given out: the clip and the file it was written to."""
+
+    clip: Clip
+    file: Path
+    bytes: int
+
+
+def wanted(node: Node, references: Sequence[str], case: str | None) -> list[Clip]:
+    """Return the clips that references name, or those of a case; only safe ones can be given out."""
+    with node.register.read() as session:
+        if case is not None:
+            number = cases.get(session, case).number
+            return [
+                clip
+                for clip in clips.find(session, ClipFilter(case=number))
+                if ClipState(clip.state) in SAFE
+            ]
+        found = [clips.resolve(session, reference) for reference in references]
+    for clip in found:
+        if ClipState(clip.state) not in SAFE:
+            raise ClipNotFoundError(clip=clip.id)
+    return found
+
+
+def retrieve(
+    node: Node,
+    wanted_clips: Sequence[Clip],
+    purpose: str,
+    folder: Path,
+    on_clip: Callable[[Retrieved], None] | None = None,
+) -> list[Retrieved]:
+    """Write copies of clips, each with its manifest and seal beside it, into ``folder``.
+
+    Names that collide get the clip's id in front. Raises DigestMismatchError, with an alert, for a
+    clip whose stored bytes are wrong; nothing of it appears.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RetrievalTargetError(path=str(folder), problem=error.strerror or "cannot be made") from error
+    taken: set[str] = set()
+    given: list[Retrieved] = []
+    for clip in wanted_clips:
+        name = safe_name(clip.name, clip.id)
+        if name.casefold() in taken or (folder / name).exists():
+            name = f"{clip.id}_{name}"
+        taken.add(name.casefold())
+        item = _one(node, clip, purpose, folder / name)
+        given.append(item)
+        if on_clip is not None:
+            on_clip(item)
+    return given
+
+
+def _one(node: Node, clip: Clip, purpose: str, target: Path) -> Retrieved:
+    expected = sha256(clip.sha256 or "")
+    key = layout.clip_key(expected)
+    with node.register.read() as session:
+        versions = objects.versions_at(session, node.vault.url, key)
+        beside = list(documents(session, clip))
+    if not versions:
+        raise ObjectMissingError(key=key)
+    version = versions[-1].version
+    try:
+        size = fetch(
+            node.vault, key, version, expected, target, lambda: _log(node, clip, purpose, version, target)
+        )
+    except DigestMismatchError:
+        with node.register.write() as session:
+            facts = {"during": "retrieval", "key": key}
+            integrity.raise_alert(session, "digest", node.clock.now(), clip=clip.id, facts=facts)
+        raise
+    for document in beside:
+        _write_beside(target, document)
+    return Retrieved(clip=clip, file=target, bytes=size)
+
+
+def _write_beside(target: Path, document: Document) -> None:
+    """Put a manifest or seal next to its clip: ``NAME.manifest.json``, ``NAME.manifest.json.p7s``."""
+    _, _, ending = document.key.rpartition("/")
+    suffix = ending.partition(".")[2]
+    try:
+        durable.write_new(target.with_name(f"{target.name}.manifest.{suffix}"), document.data, mode=0o600)
+    except OSError as error:
+        raise RetrievalTargetError(path=str(target), problem=error.strerror or "not written") from error
+
+
+def _log(node: Node, clip: Clip, purpose: str, version: str, target: Path) -> None:
+    with node.register.write() as session:
+        events.append(
+            session,
+            EventKind.RETRIEVED,
+            node.actor,
+            node.clock.now(),
+            attempt=str(ULID()),
+            clip=clip.id,
+            facts={"purpose": purpose, "version": version, "to": str(target)},
+        )

@@ -1,0 +1,192 @@
+"""``sealdock verify``: the stalest objects first, within a budget; what is wrong is logged and alerts."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from config.errors import ManifestInvalidError, SealInvalidError
+from hashing import seal
+from hashing.chunks import CHUNK_SIZE, ChunkDigests
+from hashing.digest import Digest
+from hashing.manifest import Manifest
+from jobs.node import Node
+from jobs.storing import documents, sha256
+from metadata import events
+from metadata.events import EventKind
+from metadata.models import Clip, IntegrityResult, IntegrityRun, Seal, StoredObject, StoredVersion
+from metadata.repo import integrity, objects
+from storage import layout
+from storage.integrity import Finding, Level, Target, check
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A clip that failed and why."""
+
+    clip: str
+    name: str
+    sha256: str
+    problem: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run found. ``remaining`` counts objects the budget left for the next run."""
+
+    level: Level
+    checked: int = 0
+    bytes_read: int = 0
+    remaining: int = 0
+    failed: list[Failure] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Return whether nothing was wrong with what was checked."""
+        return not self.failed
+
+
+def verify(
+    node: Node, level: Level, budget: timedelta | None = None, on_clip: Callable[[Report], None] | None = None
+) -> Report:
+    """Check objects of safe clips until all are done or ``budget`` is used up.
+
+    At least one object is checked, however small the budget: a run that does nothing for ever
+    would look like a run that finds nothing.
+    """
+    report = Report(level)
+    started = time.monotonic()
+    run = _begin(node, level)
+    with node.register.read() as session:
+        queue = list(dict.fromkeys(integrity.stalest(session, node.vault.url)))
+    for index, digest in enumerate(queue):
+        if budget is not None and index and time.monotonic() - started >= budget.total_seconds():
+            report.remaining = len(queue) - index
+            break
+        _check_object(node, run, digest, level, report)
+        if on_clip is not None:
+            on_clip(report)
+    _end(node, run, report)
+    return report
+
+
+def _begin(node: Node, level: Level) -> str:
+    run = str(ULID())
+    with node.register.write() as session:
+        session.add(
+            IntegrityRun(
+                id=run,
+                level=level.value,
+                actor=node.actor.to_json(),
+                started_at=node.clock.now(),
+                checked=0,
+                failed=0,
+            )
+        )
+    return run
+
+
+def _check_object(node: Node, run: str, digest: str, level: Level, report: Report) -> None:
+    """Check an object and, for every clip that shares it, its manifest and seal."""
+    key = layout.clip_key(sha256(digest))
+    with node.register.read() as session:
+        row = objects.versions_at(session, node.vault.url, key)[-1]
+        stored = session.get_one(StoredObject, digest)
+        sharing = integrity.safe_clips(session, digest)
+    target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored))
+    finding = check(node.vault, target, level)
+    at = node.clock.now()
+    results = [(clip, _with_seal(node, clip, stored, finding, level)) for clip in sharing]
+    report.checked += len(results)
+    report.bytes_read += finding.bytes_read
+    with node.register.write() as session:
+        for clip, problem in results:
+            session.add(
+                IntegrityResult(
+                    id=str(ULID()),
+                    run_id=run,
+                    clip_id=clip.id,
+                    problem=problem,
+                    bytes_read=finding.bytes_read,
+                    at=at,
+                )
+            )
+            if problem is not None:
+                report.failed.append(Failure(clip.id, clip.name, digest, problem))
+                _log_failure(session, node, run, clip, problem)
+        if level is not Level.LOCK:
+            session.get_one(StoredVersion, row.id).verified_at = at
+
+
+def _log_failure(session: Session, node: Node, run: str, clip: Clip, problem: str) -> None:
+    at = node.clock.now()
+    facts = {"run": run, "problem": problem}
+    events.append(
+        session, EventKind.INTEGRITY_FAILED, node.actor, at, attempt=run, clip=clip.id, facts=facts
+    )
+    integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts)
+
+
+def _with_seal(
+    node: Node, clip: Clip, stored: StoredObject, finding: Finding, level: Level
+) -> str | None:
+    """Return the object's problem, else the first problem of the clip's documents and seal."""
+    if finding.problem is not None:
+        return finding.problem
+    try:
+        with node.register.read() as session:
+            beside = list(documents(session, clip))
+            rows = {item.key: objects.versions_at(session, node.vault.url, item.key) for item in beside}
+            sealed = session.get_one(Seal, clip.manifest_sha256)
+    except (ValueError, LookupError):
+        return "not-sealed"
+    for item in beside:
+        if not rows[item.key]:
+            return f"{item.kind.value}: missing"
+        row = rows[item.key][-1]
+        leaves = Digest.sha256(item.data).value
+        target = Target(item.key, row.version, row.size, row.lock_until, ChunkDigests(CHUNK_SIZE, leaves))
+        problem = check(node.vault, target, level).problem
+        if problem is not None:
+            return f"{item.kind.value}: {problem}"
+    return None if level is Level.LOCK else _seal_problem(node, clip, stored, sealed)
+
+
+def _seal_problem(node: Node, clip: Clip, stored: StoredObject, sealed: Seal) -> str | None:
+    """Check the signature, and that the manifest speaks of this clip and these bytes."""
+    try:
+        seal.verify(sealed.manifest, sealed.signature, trust_roots=node.trust_roots, moment=sealed.created_at)
+        manifest = Manifest.decode(sealed.manifest)
+    except SealInvalidError:
+        return "seal"
+    except ManifestInvalidError:
+        return "manifest"
+    chunks = objects.chunks(stored)
+    said = (manifest.clip.id, manifest.clip.sha256.hex, manifest.chunks.root.hex)
+    if said != (clip.id, clip.sha256, chunks.root.hex):
+        return "manifest"
+    return None
+
+
+def _end(node: Node, run: str, report: Report) -> None:
+    at = node.clock.now()
+    with node.register.write() as session:
+        row = session.get_one(IntegrityRun, run)
+        row.ended_at, row.checked, row.failed = at, report.checked, len(report.failed)
+        events.append(
+            session,
+            EventKind.INTEGRITY_RUN,
+            node.actor,
+            at,
+            attempt=run,
+            subject=run,
+            facts={
+                "level": report.level.value,
+                "checked": report.checked,
+                "failed": len(report.failed),
+                "remaining": report.remaining,
+            },
+        )

@@ -1,0 +1,1 @@
+"""The register: what is known about recorders, dockings, clips, cases, locks and custody."""

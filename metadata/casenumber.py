@@ -1,0 +1,27 @@
+"""Case numbers: one normalised form for the many ways they are typed (domain, section 3.3)."""
+
+import re
+import unicodedata
+
+from config.errors import CaseNumberInvalidError
+
+MAX_LENGTH = 100
+
+_OPENING = str.maketrans(dict.fromkeys("[【{（(", "〔") | dict.fromkeys("]】}）)", "〕"))
+_YEAR = re.compile(r"〔(\d{4})〕")
+
+
+def normalise(written: str) -> str:
+    """Return the form that identifies a case.
+
+    Full-width letters and digits become half-width, white space goes, and whatever brackets stand
+    around the year become 〔 〕. Other numbers than the Chinese pattern are kept as they are, upper
+    and lower case included. Raises CaseNumberInvalidError for an empty or overlong number, or one
+    with control characters.
+    """
+    folded = unicodedata.normalize("NFKC", written)
+    number = "".join(folded.split())
+    if not number or len(number) > MAX_LENGTH or any(not c.isprintable() for c in number):
+        raise CaseNumberInvalidError(number=written[:MAX_LENGTH])
+    bracketed = number.translate(_OPENING)
+    return bracketed if _YEAR.search(bracketed) else number

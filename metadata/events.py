@@ -1,0 +1,130 @@
+"""Custody events. This module is their only writer; it appends in the caller's transaction.
+
+An event is stored in the shape of a log entry (design, section 7): the canonical bytes, a salt of
+32 random bytes, and the RFC 6962 leaf hash of SHA-256(salt || canonical bytes). The salt lets the
+event's text expire some day while the log stands.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from hashing import canonical
+from hashing.merkle import leaf_hash
+from metadata.actor import Actor
+from metadata.models import CustodyEvent
+
+SCHEMA = "sealdock.event/1"
+SALT_BYTES = 32
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    INITIALISED = "initialised"
+    INVENTORIED = "inventoried"
+    OFFLOADED = "offloaded"
+    SEALED = "sealed"
+    TIMESTAMPED = "timestamped"
+    STORED = "stored"
+    CONFIRMED = "confirmed"
+    RELEASED = "released"
+    WAITING = "waiting"
+    FOUND_AGAIN = "found-again"
+    MISSING_AT_UNPLUG = "missing-at-unplug"
+    QUARANTINED = "quarantined"
+    REREAD = "reread"
+    CLOSED = "closed"
+    CLEARED = "cleared"
+    CLEARING_REFUSED = "clearing-refused"
+    TAGGED = "tagged"
+    CASE_ADDED = "case-added"
+    WINDOW_ADDED = "window-added"
+    LINKED = "linked"
+    UNLINKED = "unlinked"
+    LINK_AMBIGUOUS = "link-ambiguous"
+    LOCK_EXTENDED = "lock-extended"
+    RETRIEVED = "retrieved"
+    INTEGRITY_RUN = "integrity-run"
+    INTEGRITY_FAILED = "integrity-failed"
+    DERIVED = "derived"
+    ASSIGNED = "assigned"
+    KEY_ADDED = "key-added"
+    KEY_RETIRED = "key-retired"
+    CLOCK_CONFIRMED = "clock-confirmed"
+
+
+def append(  # noqa: PLR0917 - session and the three facts every event has
+    session: Session,
+    kind: EventKind,
+    actor: Actor,
+    at: datetime,
+    *,
+    attempt: str,
+    clip: str | None = None,
+    docking: str | None = None,
+    subject: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> CustodyEvent:
+    """Append one event and return its row.
+
+    The key (subject, kind, attempt) is unique: a step that is repeated after a crash cannot log
+    its event twice. ``subject`` defaults to the clip, else the docking. The caller's transaction
+    must hold the register's write lock, since the sequence has no gaps.
+    """
+    about = subject or clip or docking
+    if about is None:
+        raise ValueError("an event is about a clip, a docking or a named subject")
+    last = session.scalar(select(func.max(CustodyEvent.sequence)))
+    sequence = 0 if last is None else last + 1
+    body = canonical.encode(
+        {
+            "schema": SCHEMA,
+            "sequence": sequence,
+            "kind": kind.value,
+            "at": at,
+            "actor": actor.to_json(),
+            "subject": about,
+            "attempt": attempt,
+            "clip": clip,
+            "docking": docking,
+            "facts": dict(facts or {}),
+        }
+    )
+    salt = secrets.token_bytes(SALT_BYTES)
+    row = CustodyEvent(
+        sequence=sequence,
+        kind=kind.value,
+        subject=about,
+        attempt=attempt,
+        clip_id=clip,
+        docking_id=docking,
+        at=at,
+        body=body,
+        salt=salt,
+        leaf_hash=leaf_hash(entry(salt, body)),
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def entry(salt: bytes, body: bytes) -> bytes:
+    """Return the 32 bytes that the log holds for an event: SHA-256(salt || canonical event)."""
+    return hashlib.sha256(salt + body).digest()
+
+
+def has(session: Session, kind: EventKind, *, subject: str, attempt: str) -> bool:
+    """Tell whether the event with this key is already logged."""
+    found = select(CustodyEvent.sequence).where(
+        CustodyEvent.subject == subject,
+        CustodyEvent.kind == kind.value,
+        CustodyEvent.attempt == attempt,
+    )
+    return session.scalar(found) is not None

@@ -1,0 +1,1 @@
+"""Hostile media: sniffing, structure walks, probing and sampled pictures, all inside a sandboxed child."""

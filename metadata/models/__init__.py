@@ -1,0 +1,39 @@
+"""Tables of the register."""
+
+from metadata.models.base import Base
+from metadata.models.case import Case, CaseWindow, Link, LinkCandidate
+from metadata.models.clip import Clip, StoredKind, StoredObject, StoredVersion, Tag
+from metadata.models.docking import Docking, Outcome, Progress, Sighting
+from metadata.models.event import CustodyEvent
+from metadata.models.integrity import Alert, Derivative, IntegrityResult, IntegrityRun
+from metadata.models.people import Assignment, Officer, Recorder, Station
+from metadata.models.seal import Seal, SealTimestamp, SigningKey
+
+__all__ = [
+    "Alert",
+    "Assignment",
+    "Base",
+    "Case",
+    "CaseWindow",
+    "Clip",
+    "CustodyEvent",
+    "Derivative",
+    "Docking",
+    "IntegrityResult",
+    "IntegrityRun",
+    "Link",
+    "LinkCandidate",
+    "Officer",
+    "Outcome",
+    "Progress",
+    "Recorder",
+    "Seal",
+    "SealTimestamp",
+    "Sighting",
+    "SigningKey",
+    "Station",
+    "StoredKind",
+    "StoredObject",
+    "StoredVersion",
+    "Tag",
+]

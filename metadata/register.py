@@ -1,0 +1,133 @@
+"""The register's engine: transactions, version check, and errors that people can act on."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from config.errors import (
+    RegisterCorruptError,
+    RegisterLockedError,
+    RegisterUnsupportedError,
+    RegisterVersionError,
+)
+
+SCHEMA_VERSION = "0001"
+"""Newest migration in ``metadata/migrations/versions``."""
+
+BUSY_TIMEOUT_MS = 20_000
+
+
+class Register:
+    """One register. ``read`` and ``write`` give a session and own its transaction.
+
+    Writers take the database's write lock at once (BEGIN IMMEDIATE), so that what they read is
+    still true when they commit. Threads of one process queue on a lock of our own first: SQLite's
+    busy handler sleeps and polls, which would cost up to 100 ms a turn.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite" or not parsed.database:
+            raise RegisterUnsupportedError(url=parsed.render_as_string(hide_password=True))
+        self.url = parsed.render_as_string(hide_password=True)
+        self._engine = _sqlite_engine(url)
+        self._writer = self._engine.execution_options(immediate=True)
+        self._turn = threading.RLock()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Give a session for reading one consistent snapshot; nothing it changes is kept."""
+        with self._translated(), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Give a session that holds the write lock; commits at the end, rolls back on an error."""
+        with (
+            self._turn,
+            self._translated(),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def check_version(self) -> None:
+        """Raise RegisterVersionError unless the schema is the one this software was written for."""
+        with self._translated(), self._engine.connect() as connection:
+            found = _version(connection)
+        if found != SCHEMA_VERSION:
+            raise RegisterVersionError(url=self.url, found=found or "none", expected=SCHEMA_VERSION)
+
+    def connection(self) -> Connection:
+        """Give a plain connection, for migrations."""
+        return self._writer.connect()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            if _is_locked(error):
+                raise RegisterLockedError(url=self.url) from error
+            if "no such table" in str(error.orig):
+                raise RegisterVersionError(url=self.url, found="none", expected=SCHEMA_VERSION) from error
+            if _is_corrupt(error) or "unable to open" in str(error.orig):
+                raise RegisterCorruptError(url=self.url, problem=str(error.orig)) from error
+            raise
+        except DatabaseError as error:
+            if _is_corrupt(error):
+                raise RegisterCorruptError(url=self.url, problem=str(error.orig)) from error
+            raise
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(
+        url, pool_size=8, max_overflow=8, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(dbapi: object, _entry: ConnectionPoolEntry) -> None:
+        # The driver must not open transactions behind our back: BEGIN is ours.
+        dbapi.isolation_level = None  # type: ignore[attr-defined]
+        cursor = dbapi.cursor()  # type: ignore[attr-defined]
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _version(connection: Connection) -> str | None:
+    try:
+        row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    except OperationalError as error:
+        if "no such table" in str(error.orig):
+            return None
+        raise
+    return None if row is None else str(row[0])
+
+
+def _is_locked(error: DBAPIError) -> bool:
+    return "database is locked" in str(error.orig) or "database table is locked" in str(error.orig)
+
+
+def _is_corrupt(error: DBAPIError) -> bool:
+    return any(
+        words in str(error.orig)
+        for words in ("malformed", "not a database", "file is encrypted", "disk I/O error")
+    )

@@ -1,0 +1,1 @@
+"""Queries of the register, one module per aggregate. Callers own the transaction."""

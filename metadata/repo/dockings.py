@@ -1,0 +1,105 @@
+"""Dockings, sightings and progress."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from metadata.events import EventKind
+from metadata.models import Clip, CustodyEvent, Docking, Outcome, Progress, Sighting, Station
+
+
+def unclosed(session: Session) -> list[Docking]:
+    """Return dockings without a close-out, oldest first."""
+    return list(session.scalars(select(Docking).where(Docking.close.is_(None)).order_by(Docking.id)))
+
+
+def heads(session: Session, recorder_id: str) -> list[Docking]:
+    """Return the recorder's dockings that no later one names as its previous."""
+    query = select(Docking).where(Docking.recorder_id == recorder_id, Docking.superseded.is_(False))
+    return list(session.scalars(query.order_by(Docking.id)))
+
+
+def supersede(session: Session, docking_ids: Iterable[str]) -> None:
+    """Mark dockings as named by a later one."""
+    session.execute(update(Docking).where(Docking.id.in_(list(docking_ids))).values(superseded=True))
+
+
+def previous_start(session: Session, recorder_id: str, before: str) -> datetime | None:
+    """Return when the recorder's docking before ``before`` (a docking id) started."""
+    query = (
+        select(Docking.started_at)
+        .where(Docking.recorder_id == recorder_id, Docking.id < before, Docking.clock_plausible)
+        .order_by(Docking.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def sightings(session: Session, docking_id: str) -> list[tuple[Sighting, Clip]]:
+    """Return a docking's sightings with their clips, in inventory order."""
+    query = (
+        select(Sighting, Clip)
+        .join(Clip, Clip.id == Sighting.clip_id)
+        .where(Sighting.docking_id == docking_id)
+        .order_by(Sighting.position)
+    )
+    return [(row[0], row[1]) for row in session.execute(query)]
+
+
+def sighting(session: Session, docking_id: str, position: int) -> tuple[Sighting, Clip]:
+    """Return one sighting and its clip."""
+    row = session.execute(
+        select(Sighting, Clip)
+        .join(Clip, Clip.id == Sighting.clip_id)
+        .where(Sighting.docking_id == docking_id, Sighting.position == position)
+    ).one()
+    return row[0], row[1]
+
+
+def to_read(session: Session, docking_id: str) -> list[int]:
+    """Return the positions that a docking has to read, in order."""
+    query = (
+        select(Sighting.position)
+        .where(Sighting.docking_id == docking_id, Sighting.outcome != Outcome.NOT_READ_AGAIN.value)
+        .order_by(Sighting.position)
+    )
+    return list(session.scalars(query))
+
+
+def state_counts(session: Session, docking_id: str) -> dict[str, int]:
+    """Return how many of a docking's clips are in each state."""
+    query = (
+        select(Clip.state, func.count())
+        .join(Sighting, Sighting.clip_id == Clip.id)
+        .where(Sighting.docking_id == docking_id)
+        .group_by(Clip.state)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def start_progress(session: Session, docking_id: str, bytes_total: int, at: datetime) -> None:
+    """Begin to count a docking's bytes."""
+    session.add(Progress(docking_id=docking_id, bytes_total=bytes_total, bytes_done=0, updated_at=at))
+
+
+def set_progress(session: Session, docking_id: str, bytes_done: int, at: datetime) -> None:
+    """Note how many bytes a docking has copied."""
+    session.execute(
+        update(Progress)
+        .where(Progress.docking_id == docking_id)
+        .values(bytes_done=bytes_done, updated_at=at)
+    )
+
+
+def vouched_time(session: Session) -> datetime | None:
+    """Return the latest time at which the station's clock was held to be plausible."""
+    times = (
+        session.scalar(select(func.max(Station.created_at))),
+        session.scalar(select(func.max(Docking.started_at)).where(Docking.clock_plausible)),
+        session.scalar(
+            select(func.max(CustodyEvent.at)).where(CustodyEvent.kind == EventKind.CLOCK_CONFIRMED.value)
+        ),
+    )
+    return max((t for t in times if t is not None), default=None)

@@ -1,0 +1,101 @@
+"""Objects and the exact versions that vaults hold of them."""
+
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from hashing.chunks import ChunkDigests
+from hashing.reader import Reading
+from metadata.models import StoredKind, StoredObject, StoredVersion
+
+
+def ensure(session: Session, reading: Reading, at: datetime) -> StoredObject:
+    """Return the object with these bytes, adding it the first time."""
+    sha256 = reading.sha256.hex
+    found = session.get(StoredObject, sha256)
+    if found is None:
+        found = StoredObject(
+            sha256=sha256,
+            size=reading.size,
+            other_digests=[str(d) for d in reading.digests if d.hex != sha256],
+            chunk_size=reading.chunks.size,
+            chunk_root=reading.chunks.root.hex,
+            chunk_leaves=reading.chunks.leaves,
+            created_at=at,
+        )
+        session.add(found)
+        session.flush()
+    return found
+
+
+def chunks(row: StoredObject) -> ChunkDigests:
+    """Return the chunk digests of an object."""
+    return ChunkDigests(size=row.chunk_size, leaves=row.chunk_leaves)
+
+
+class Described(Protocol):
+    """A version as a vault describes it (storage.vault.StoredVersion; storage lies above this room)."""
+
+    @property
+    def key(self) -> str:
+        """Name of the object."""
+
+    @property
+    def version(self) -> str:
+        """Name of the version within its key."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def lock_mode(self) -> str:
+        """How binding the lock is."""
+
+    @property
+    def lock_until(self) -> datetime | None:
+        """Date of the lock, UTC."""
+
+
+def note_stored(
+    session: Session, vault: str, found: Described, kind: StoredKind, sha256: str, at: datetime
+) -> StoredVersion:
+    """Note a version that a vault described; the same version again only refreshes its lock."""
+    row = version_of(session, vault, found.key, found.version)
+    if row is None:
+        row = StoredVersion(
+            id=str(ULID()),
+            vault=vault,
+            key=found.key,
+            version=found.version,
+            kind=kind.value,
+            sha256=sha256,
+            size=found.size,
+            lock_mode=str(found.lock_mode),
+            lock_until=found.lock_until,
+            created_at=at,
+        )
+        session.add(row)
+    else:
+        row.lock_mode = str(found.lock_mode)
+        row.lock_until = found.lock_until
+    session.flush()
+    return row
+
+
+def version_of(session: Session, vault: str, key: str, version: str) -> StoredVersion | None:
+    """Return the row of one exact version."""
+    return session.scalar(
+        select(StoredVersion).where(
+            StoredVersion.vault == vault, StoredVersion.key == key, StoredVersion.version == version
+        )
+    )
+
+
+def versions_at(session: Session, vault: str, key: str) -> list[StoredVersion]:
+    """Return all versions the register holds of a key, oldest first."""
+    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.key == key)
+    return list(session.scalars(query.order_by(StoredVersion.id)))

@@ -1,0 +1,71 @@
+"""Stations, recorders, officers and assignments."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from metadata.models import Assignment, Officer, Recorder, Station
+
+
+def ensure_station(session: Session, station_id: str, name: str, at: datetime) -> Station:
+    """Return the station, adding it the first time."""
+    found = session.get(Station, station_id)
+    if found is None:
+        found = Station(id=station_id, name=name, created_at=at)
+        session.add(found)
+        session.flush()
+    return found
+
+
+def ensure_officer(session: Session, officer_id: str, at: datetime) -> Officer:
+    """Return the officer, adding one that is known by number only."""
+    found = session.get(Officer, officer_id)
+    if found is None:
+        found = Officer(id=officer_id, name=None, created_at=at)
+        session.add(found)
+        session.flush()
+    return found
+
+
+def ensure_recorder(  # noqa: PLR0917 - the facts of one row
+    session: Session, identity: str, serial: str | None, profile: str, at: datetime
+) -> Recorder:
+    """Return the recorder with this identity, adding it as *claimed* the first time."""
+    found = session.scalar(select(Recorder).where(Recorder.identity == identity))
+    if found is None:
+        found = Recorder(
+            id=str(ULID()), identity=identity, serial=serial, profile=profile, claimed=True, first_seen=at
+        )
+        session.add(found)
+        session.flush()
+    return found
+
+
+def carrier(session: Session, recorder_id: str, at: datetime) -> str | None:
+    """Return the officer to whom the recorder was assigned at a time, if exactly one was."""
+    rows = session.scalars(
+        select(Assignment.officer_id)
+        .where(Assignment.recorder_id == recorder_id, Assignment.starts_at <= at)
+        .where((Assignment.ends_at.is_(None)) | (Assignment.ends_at >= at))
+        .distinct()
+    ).all()
+    return rows[0] if len(rows) == 1 else None
+
+
+def assign(  # noqa: PLR0917 - the facts of one row
+    session: Session, recorder_id: str, officer_id: str, starts_at: datetime, ends_at: datetime | None
+) -> Assignment:
+    """Record that an officer carries a recorder."""
+    row = Assignment(
+        id=str(ULID()), recorder_id=recorder_id, officer_id=officer_id, starts_at=starts_at, ends_at=ends_at
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def all_recorders(session: Session) -> list[Recorder]:
+    """Return every recorder, first seen first."""
+    return list(session.scalars(select(Recorder).order_by(Recorder.first_seen)))

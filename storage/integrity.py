@@ -1,0 +1,97 @@
+"""Check that a vault still holds, unchanged and locked, what was stored in it.
+
+1. The newest version of the key is the one that was confirmed (a newer one on top is a finding).
+2. Its size and its lock are what the register holds; the lock may only be longer.
+3. ``sample``: some random chunks are read and compared with their digests.
+4. ``full``: every chunk is read and compared.
+
+The chunk digests come from the register; that they are the sealed ones follows from their Merkle
+root, which the caller compares with the manifest.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from config.errors import ObjectMissingError
+from hashing.chunks import ChunkDigests
+from hashing.reader import read_chunk, read_chunks
+from storage.confirm import locked
+from storage.vault import LockMode, Vault
+
+SAMPLED_CHUNKS = 4
+
+
+class Level(StrEnum):
+    """How deep to look."""
+
+    LOCK = "lock"
+    SAMPLE = "sample"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One stored version as the register holds it. Small documents have no ``chunks``: they are hashed."""
+
+    key: str
+    version: str
+    size: int
+    lock_until: datetime | None
+    chunks: ChunkDigests
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found: None is well. ``bytes_read`` counts what was hashed."""
+
+    problem: str | None
+    bytes_read: int
+
+
+def check(vault: Vault, target: Target, level: Level, *, rng: random.Random | None = None) -> Finding:
+    """Check one version; problems are short stable words, never an exception.
+
+    VaultUnavailableError passes through: a store that does not answer says nothing about its objects.
+    """
+    try:
+        versions = vault.versions(target.key)
+        if not versions:
+            return Finding("missing", 0)
+        if versions[0].version != target.version:
+            return Finding("newer-version", 0)
+        found = vault.head(target.key, target.version)
+        if found.size != target.size:
+            return Finding("size", 0)
+        if found.lock_mode is LockMode.NONE:
+            return Finding("lock-missing", 0)
+        if target.lock_until is not None and not locked(found, target.lock_until):
+            return Finding("lock-shortened", 0)
+        if level is Level.LOCK:
+            return Finding(None, 0)
+        with vault.open(target.key, target.version) as stored:
+            fd = stored.fileno()
+            if level is Level.FULL:
+                return _full(fd, target.chunks)
+            return _sample(fd, target.chunks, rng or random.SystemRandom())
+    except ObjectMissingError:
+        return Finding("missing", 0)
+    except OSError as error:
+        return Finding(f"unreadable: {error.strerror}", 0)
+
+
+def _full(fd: int, expected: ChunkDigests) -> Finding:
+    size, found = read_chunks(fd)
+    return Finding(None if found.leaves == expected.leaves else "digest", size)
+
+
+def _sample(fd: int, expected: ChunkDigests, rng: random.Random) -> Finding:
+    picked: Sequence[int] = range(expected.count)
+    if expected.count > SAMPLED_CHUNKS:
+        picked = rng.sample(picked, SAMPLED_CHUNKS)
+    for index in picked:
+        if read_chunk(fd, index) != expected.leaf(index):
+            return Finding("digest", expected.size * len(picked))
+    return Finding(None, expected.size * len(picked))

@@ -1,0 +1,124 @@
+"""Names of the objects in a vault: the vault alone must be enough to rebuild the register.
+
+Keys are relative, use ``/`` and a small ASCII alphabet, and fit every store: an S3 key holds 1024 bytes, and
+a file name 255, of which the local vault needs a few for its lock records.
+"""
+
+import re
+from datetime import UTC, datetime
+
+from config.errors import VaultKeyInvalidError
+from hashing.digest import Algorithm, Digest
+
+MAX_KEY = 512
+"""Longest key in bytes; an S3 key holds 1024, which leaves room for a prefix inside a shared bucket."""
+
+MAX_SEGMENT = 200
+"""Longest part between two slashes in bytes; a file name holds 255, and lock records add a suffix."""
+
+# The first character excludes ".." and the vault's own folders (".locks", ".tmp"); no "@", space or
+# percent sign, so a key reads the same in a URL, a shell and a signed request.
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=-]*")
+
+
+def check_key(key: str) -> str:
+    """Return ``key`` unchanged if a vault may hold an object of that name.
+
+    Refused are empty, absolute and too long keys, empty parts, parts that start with a dot (``..`` among
+    them) and every character outside ``A-Za-z0-9._+=-``.
+
+    Raises:
+        VaultKeyInvalidError: it may not.
+
+    """
+    if not is_key(key):
+        raise VaultKeyInvalidError(key=key)
+    return key
+
+
+def is_key(key: str) -> bool:
+    """Tell whether ``check_key`` accepts ``key``."""
+    return len(key) <= MAX_KEY and all(_valid_segment(part) for part in key.split("/"))
+
+
+def split_key(key: str) -> tuple[tuple[str, ...], str]:
+    """Return the folders of ``key`` and its last part."""
+    *folders, name = key.split("/")
+    return tuple(folders), name
+
+
+def clip_key(digest: Digest) -> str:
+    """Key of a clip's original bytes: ``clips/sha256/ab/<64 hex>``. ValueError unless SHA-256."""
+    value = _hex(digest)
+    return f"clips/sha256/{value[:2]}/{value}"
+
+
+def manifest_key(clip_digest: Digest, manifest_digest: Digest) -> str:
+    """Key of a manifest: ``seals/<clip digest>/<its digest>.json``. ValueError unless both are SHA-256."""
+    return f"seals/{_hex(clip_digest)}/{_hex(manifest_digest)}.json"
+
+
+def seal_key(clip_digest: Digest, manifest_digest: Digest) -> str:
+    """Key of the seal of a manifest, the detached CMS signature (``….json.p7s``)."""
+    return signature_key(manifest_key(clip_digest, manifest_digest))
+
+
+def timestamped_seal_key(clip_digest: Digest, manifest_digest: Digest) -> str:
+    """Key of the same seal with a timestamp that came later (``….json.t.p7s``); the first one stays."""
+    return signature_key(manifest_key(clip_digest, manifest_digest) + ".t")
+
+
+def inventory_key(station: str, docking_id: str, at: datetime) -> str:
+    """Key of a docking's inventory: ``dockings/<station>/<yyyy>/<mm>/<docking>.inventory.json``.
+
+    ``at`` is when the docking began, an aware time; year and month are those of UTC.
+
+    Raises:
+        VaultKeyInvalidError: the station or docking id cannot be part of a key.
+        ValueError: ``at`` is naive.
+
+    """
+    return f"{_docking(station, docking_id, at)}.inventory.json"
+
+
+def close_key(station: str, docking_id: str, at: datetime) -> str:
+    """Key of a docking's close-out: ``dockings/<station>/<yyyy>/<mm>/<docking>.close.json``.
+
+    ``at`` is when the docking *began*, as for ``inventory_key``, so that both lie side by side.
+
+    Raises:
+        VaultKeyInvalidError: the station or docking id cannot be part of a key.
+        ValueError: ``at`` is naive.
+
+    """
+    return f"{_docking(station, docking_id, at)}.close.json"
+
+
+def signature_key(key: str) -> str:
+    """Key of the detached signature of the document at ``key``."""
+    return check_key(f"{key}.p7s")
+
+
+def derived_key(digest: Digest) -> str:
+    """Key of a derivative (poster, proxy): ``derived/<64 hex>``. ValueError unless SHA-256."""
+    return f"derived/{_hex(digest)}"
+
+
+def _docking(station: str, docking_id: str, at: datetime) -> str:
+    if at.tzinfo is None:
+        raise ValueError("a docking's time needs a time zone")
+    for part in (station, docking_id):
+        if not _valid_segment(part):
+            raise VaultKeyInvalidError(key=part)
+    moment = at.astimezone(UTC)
+    return check_key(f"dockings/{station}/{moment.year:04d}/{moment.month:02d}/{docking_id}")
+
+
+def _valid_segment(part: str) -> bool:
+    return len(part) <= MAX_SEGMENT and _SEGMENT.fullmatch(part) is not None
+
+
+def _hex(digest: Digest) -> str:
+    if digest.algorithm is not Algorithm.SHA256:
+        raise ValueError(f"vault keys are made of SHA-256 digests, not {digest.algorithm}")
+    return digest.hex

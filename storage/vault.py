@@ -1,0 +1,156 @@
+"""What every vault promises, whatever keeps its bytes.
+
+A vault holds *versions* of objects. It publishes a version whole or not at all, never overwrites one, and has
+no way to delete: no method here shortens or removes, so no mistake above can. Each version carries a lock
+date before which nobody is meant to remove it; how binding that is, ``LockMode`` says.
+
+Repeating any call after a crash, a timeout or a lost answer converges: an object that is already there with
+the same bytes is *adopted* after its bytes were hashed, never taken on trust.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from hashing.digest import Digest
+
+
+class LockMode(StrEnum):
+    """How binding a lock date is."""
+
+    COMPLIANCE = "compliance"
+    """No credential of the store can delete the version or shorten its date (S3 Object Lock)."""
+    GOVERNANCE = "governance"
+    """Those with a special permission can."""
+    ADVISORY = "advisory"
+    """A record beside the object; sealdock honours it, an administrator of the machine need not."""
+    NONE = "none"
+    """There is no lock."""
+
+
+class ReadBack(StrEnum):
+    """Where the bytes came from that were compared with the digest after they had been written."""
+
+    MEDIA = "media"
+    """From the medium: the page cache had been emptied of them first, and that was checked."""
+    CACHE = "cache"
+    """Perhaps from memory: the cache could not be emptied (tmpfs, some network file systems)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """One version of one object, as the vault itself describes it. Never what was asked for."""
+
+    key: str
+    version: str
+    """Names the version within its key; opaque, never empty."""
+    size: int
+    """Bytes."""
+    lock_mode: LockMode
+    lock_until: datetime | None
+    """UTC; None exactly if ``lock_mode`` is NONE."""
+    adopted: bool = False
+    """The bytes were there before this put: it hashed them and wrote nothing but, perhaps, a later lock."""
+    read_back: ReadBack | None = None
+    """How a put read the bytes back; None where nothing was read (head, versions, extend_lock)."""
+
+    def __post_init__(self) -> None:
+        """Refuse descriptions that contradict themselves."""
+        if not self.version or self.size < 0:
+            raise ValueError("a stored version has an id and a size")
+        if (self.lock_mode is LockMode.NONE) != (self.lock_until is None):
+            raise ValueError("a lock has a date, and a date is a lock's")
+        if self.lock_until is not None:
+            as_utc(self.lock_until)
+
+
+class Vault(Protocol):
+    """Write-once object store. Safe for use by threads and processes at once.
+
+    Every method raises VaultKeyInvalidError for a key that ``layout.check_key`` refuses, and
+    VaultUnavailableError when the store cannot be reached or does not answer properly: waiting and asking
+    again is right then. Times are aware (ValueError otherwise) and come back in UTC. A store may keep a lock
+    date in whole seconds and rounds up, never down; dates in the past are refused by some stores, so do not
+    ask for them.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the vault is, without secrets."""
+
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        *,
+        digest: Digest,
+        size: int,
+        lock_until: datetime,
+        verified_inode: tuple[int, int] | None = None,
+    ) -> StoredVersion:
+        """Take over a finished file: publish it under ``key``, locked, and read it back.
+
+        ``digest`` (SHA-256) and ``size`` (bytes) are what the file must hold. After the call ``path`` is gone
+        or may be deleted by the caller, who does not write to it any more once it has called.
+        ``verified_inode`` is the ``(st_dev, st_ino)`` of a file whose bytes the caller has already read back
+        *from the medium* and found to have ``digest``: a vault that publishes that very inode need not read
+        it again.
+
+        If the key exists, its newest version is hashed: the same bytes are adopted and their lock is extended
+        if ``lock_until`` is later; the file at ``path`` then stays. A repeat finds ``path`` gone and the
+        object there, and adopts it.
+
+        Raises:
+            DigestMismatchError: the file does not hold what was said, cannot be read, or does not read back
+            as it was written.
+                Nothing was published.
+            ObjectConflictError: other bytes are at ``key``. Nothing was changed.
+            VaultFullError: no room. Nothing was published; the file at ``path`` is untouched.
+            FileNotFoundError: neither the file nor the object is there.
+            OSError: the file cannot be opened.
+
+        """
+
+    def put_bytes(self, key: str, data: bytes, *, lock_until: datetime) -> StoredVersion:
+        """Publish a small document under ``key``, locked, and read it back. Else as ``put_file``."""
+
+    def head(self, key: str, version: str) -> StoredVersion:
+        """Describe exactly this version as it is now: size, lock mode and date. Does not check its bytes.
+
+        Raises:
+            ObjectMissingError: no such version.
+
+        """
+
+    def versions(self, key: str) -> tuple[StoredVersion, ...]:
+        """Describe every version at ``key``, newest first; empty when there is none."""
+
+    def open(self, key: str, version: str) -> BinaryIO:
+        """Open exactly this version for reading from its start. The caller hashes what it reads.
+
+        Raises:
+            ObjectMissingError: no such version.
+
+        """
+
+    def extend_lock(self, key: str, version: str, until: datetime) -> StoredVersion:
+        """Set the lock of exactly this version to ``until``; the date it has already is a no-op.
+
+        Raises:
+            LockShorteningError: ``until`` is before the present date. Nothing was changed.
+            ObjectMissingError: no such version.
+
+        """
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """List the keys that start with ``prefix``, ascending, each once. Lazy: a vault holds millions."""
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return an aware time in UTC. ValueError when it is naive: a lock date without a zone is a guess."""
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise ValueError(f"a lock date needs a time zone: {moment.isoformat()}")
+    return moment.astimezone(UTC)

@@ -1,0 +1,58 @@
+"""Fixtures for every room: where the checkout is, and small media made by ffmpeg once a run."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def corpus(project_root: Path) -> Path:
+    """Real camera files: the folder named by TEST_CORPUS, else the one beside the checkout."""
+    folder = Path(os.environ.get("TEST_CORPUS") or project_root.parent / "shared" / "corpus")
+    if not folder.is_dir():
+        pytest.skip("no folder of real camera files on this machine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(scope="session")
+def video(media: Path) -> Path:
+    """An intact MP4: MPEG-4 and AAC, 2 s, 160x120, the same bytes every run. Copy before changing."""
+    path = media / "video.mp4"
+    generate(
+        "-f", "lavfi", "-i", "testsrc=size=160x120:rate=10:duration=2",
+        "-f", "lavfi", "-i", "sine=frequency=440:duration=2",
+        "-c:v", "mpeg4", "-c:a", "aac", "-shortest",
+        target=path,
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="session")
+def picture(media: Path) -> Path:
+    """An intact JPEG: 160x120, the same bytes every run. Copy before changing."""
+    path = media / "picture.jpg"
+    generate("-f", "lavfi", "-i", "testsrc=size=160x120:rate=1:duration=1", "-frames:v", "1", target=path)
+    return path
+
+
+def generate(*arguments: str, target: Path) -> None:
+    """Make a read-only media file with ffmpeg, without times or version strings in it."""
+    command = ["ffmpeg", "-v", "error", "-nostdin", *arguments, "-threads", "1"]
+    subprocess.run(
+        [*command, "-fflags", "+bitexact", "-flags", "+bitexact", "-map_metadata", "-1", str(target)],
+        check=True,
+        timeout=60,
+    )
+    target.chmod(0o444)
