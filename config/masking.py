@@ -5,7 +5,7 @@ import re
 MASK = "***"
 _PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:@/]*:)(?P<secret>[^\s]*)(?=@)", re.IGNORECASE)
 _PARAMETER = re.compile(
-    r"(?P<before>[?&;][a-z0-9_-]*(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key)=)(?P<secret>[^\s&;#]+)",
+    r"(?P<before>[?&;][a-z0-9_-]*(?:password|passwd|pwd|passphrase|secret|token|api[_-]?key)[a-z0-9_-]*=)(?P<secret>[^\s&;#]+)",
     re.IGNORECASE,
 )
 

@@ -90,17 +90,19 @@ def _copy(
     on_bytes: Callable[[int], None] | None,
 ) -> tuple[Reading, int] | None:
     """Copy once; None if the source changed meanwhile."""
+    size = 0
     try:
         with source.open(path) as fd:
             before = os.fstat(fd)
-            _require_space(spool, before.st_size, rules.min_free_bytes)
+            size = before.st_size
+            _require_space(spool, size, rules.min_free_bytes)
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
             reading = _spooled(fd, spool, rules.algorithms, on_bytes)
             after = os.fstat(fd)
     except SinkError as error:
         spool.unlink(missing_ok=True)
         if error.errno in _OUT_OF_SPACE:
-            raise SpoolFullError(path=str(spool.parent), needed=before.st_size, free=_free(spool)) from error
+            raise SpoolFullError(path=str(spool.parent), needed=size, free=_free(spool)) from error
         raise SpoolUnavailableError(path=str(spool.parent), problem=os.strerror(error.errno or 0)) from error
     except OSError as error:
         if vanished(error) and not source.present():
@@ -119,7 +121,6 @@ def _spooled(
 ) -> Reading:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with _spool_errors():
-        spool.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         sink = os.open(spool, flags, _SPOOL_MODE)
     try:
         reading = read_through(fd, algorithms=algorithms, sink_fd=sink, on_bytes=on_bytes)
@@ -173,6 +174,8 @@ def _free(spool: Path) -> int:
 
 
 def _require_space(spool: Path, size: int, min_free: int) -> None:
-    free = _free(spool)
+    with _spool_errors():
+        spool.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        free = _free(spool)
     if free < size + min_free:
         raise SpoolFullError(path=str(spool.parent), needed=size + min_free, free=free)

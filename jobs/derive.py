@@ -1,5 +1,7 @@
 """The derive workflow: poster frame and picture findings of one clip."""
 
+from datetime import timedelta
+
 from dbos import DBOS
 
 from config.errors import SealdockError
@@ -64,7 +66,7 @@ def _examine(node: Node, clip: Clip) -> PictureFindings:
     key = layout.clip_key(expected)
     media = node.settings.media
     limits = Limits(
-        timeout=media.timeout_seconds,
+        timeout=timedelta(seconds=media.timeout_seconds),
         memory_bytes=media.memory_bytes,
         output_bytes=media.output_bytes,
     )

@@ -1,6 +1,7 @@
 """Everything a workflow works with, put together once by the composition root."""
 
 import threading
+from datetime import timedelta
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +76,7 @@ class Node:
             if not self._started:
                 media = self.settings.media
                 limits = Limits(
-                    timeout=media.timeout_seconds,
+                    timeout=timedelta(seconds=media.timeout_seconds),
                     memory_bytes=media.memory_bytes,
                     output_bytes=media.output_bytes,
                 )

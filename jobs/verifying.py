@@ -165,7 +165,7 @@ def _seal_problem(node: Node, clip: Clip, stored: StoredObject, sealed: Seal) ->
     except ManifestInvalidError:
         return "manifest"
     chunks = objects.chunks(stored)
-    said = (manifest.clip.id, manifest.clip.sha256.hex, manifest.chunks.root.hex)
+    said = (manifest.clip.id, manifest.clip.sha256.hex, manifest.chunks.digest.hex)
     if said != (clip.id, clip.sha256, chunks.root.hex):
         return "manifest"
     return None

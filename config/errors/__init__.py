@@ -65,6 +65,7 @@ from config.errors.source import (
     SourceUnreadableError,
     SourceVanishedError,
     SpoolFullError,
+    SpoolUnavailableError,
     VolumeSwappedError,
 )
 from config.errors.vault import (

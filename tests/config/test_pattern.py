@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from config.messages import catalogue
 from config.pattern import MAX_PATH, Kind, Pattern, compile_expression
 from config.profiles import load_profiles
 
@@ -31,8 +32,9 @@ from config.profiles import load_profiles
     ],
 )
 def test_expression_that_may_not_be_used(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\w") as caught:
         compile_expression(text)
+    assert catalogue("zh_CN").gettext(str(caught.value)) != str(caught.value)
 
 
 @pytest.mark.parametrize(

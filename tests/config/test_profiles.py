@@ -120,7 +120,7 @@ def test_own_profiles_come_first_and_replace_by_name(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('[dcf]\ntitle = "Ours"\n[plain]\ntitle = "Rest"\n')
     (tmp_path / "notes.txt").write_text("not a table")
     profiles = load_profiles(tmp_path)
-    assert [found.name for found in profiles][0] == "acme"
+    assert profiles[0].name == "acme"
     assert [found.name for found in profiles][-2:] == ["dcf", "plain"]
     assert profiles[-2].title == "Ours"
     assert profiles[-1].title == "Rest"
