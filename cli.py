@@ -78,7 +78,9 @@ def main() -> None:
     try:
         code = root.main(standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo(_("Stopped. Whatever was reported safe is safe; the rest goes on at the next start."), err=True)
+        click.echo(
+            _("Stopped. Whatever was reported safe is safe; the rest goes on at the next start."), err=True
+        )
         _leave(130)
     except click.ClickException as error:
         error.show()

@@ -36,7 +36,7 @@ def case_add(
     \b
     Examples:
       sealdock case add "苏吴城管罚字〔2026〕第25号" --title "Stall without a permit"
-      sealdock case add "苏吴城管罚字〔2026〕第26号" --officer 012345 --from 2026-03-01T09:00 --to 2026-03-01T11:00
+      sealdock case add 苏吴城管罚字〔2026〕第26号 --officer 012345 --from 2026-03-01T09:00 --to 2026-03-01T11:00
     """  # noqa: D301
     from jobs.cases import add_case, make_window
 
@@ -53,9 +53,11 @@ def case_add(
     if as_json:
         print_json({"case": added.number, "linked": tally.linked, "ambiguous": tally.ambiguous})
     else:
-        click.echo(_("Case {number} added; {linked} clips linked, {ambiguous} to decide.").format(
-            number=added.number, linked=tally.linked, ambiguous=tally.ambiguous
-        ))
+        click.echo(
+            _("Case {number} added; {linked} clips linked, {ambiguous} to decide.").format(
+                number=added.number, linked=tally.linked, ambiguous=tally.ambiguous
+            )
+        )
 
 
 @case.command("list")

@@ -16,7 +16,15 @@ from commands.common import (
 from config.messages import _, ngettext
 
 _STATES = (
-    "found offloaded sealed stored confirmed released missing_at_unplug quarantined waiting".split()
+    "found",
+    "offloaded",
+    "sealed",
+    "stored",
+    "confirmed",
+    "released",
+    "missing_at_unplug",
+    "quarantined",
+    "waiting",
 )
 
 
@@ -139,7 +147,9 @@ def link(ctx: click.Context, clips: tuple[str, ...], case: str, move: bool, as_j
 @click.argument("clips", metavar="[CLIP...]", nargs=-1)
 @click.option("--case", "case", metavar="N", help="Every clip of this case.")
 @click.option("--purpose", metavar="TEXT", required=True, help="Why; it is logged with every clip.")
-@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder.")
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder."
+)
 @json_option
 @click.pass_context
 def retrieve(

@@ -96,7 +96,9 @@ def print_clips(records: "list[ClipRecord]") -> None:
             f"{record.path}  {about}".rstrip()
         )
     count = len(records)
-    click.echo(ngettext("{count} clip", "{count} clips", count).format(count=count) if count else _("No clips."))
+    click.echo(
+        ngettext("{count} clip", "{count} clips", count).format(count=count) if count else _("No clips.")
+    )
 
 
 def local(at: datetime) -> str:
@@ -116,7 +118,7 @@ def size(count: float) -> str:
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[timedelta]):
     """A duration such as ``90s``, ``10m``, ``2h`` or ``1d``."""
 
     name = "duration"
@@ -132,7 +134,7 @@ class Duration(click.ParamType):
         return timedelta(seconds=int(number) * _UNITS[unit])
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """A time in ISO 8601; without a zone it is local to this machine."""
 
     name = "time"

@@ -1,8 +1,10 @@
 """``sealdock dock``: bring in one card and wait until it is safe."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,8 +13,7 @@ from config.errors import DockingIncompleteError
 from config.messages import _, ngettext
 
 if TYPE_CHECKING:
-    from jobs.following import Followed
-    from jobs.node import Node
+    from jobs.following import Followed, ShowProgress
 
 MAX_OFFICER = 64
 
@@ -41,12 +42,12 @@ def dock(ctx: click.Context, source: Path, officer: str | None, reread: bool, as
         raise click.BadParameter(f"1 to {MAX_OFFICER} printable characters", param_hint="--officer")
     with open_node(ctx) as node, _progress(quiet=as_json) as show:
         ended = follow(node, Request(source.absolute(), officer, reread), show)
-    _print(node, ended, as_json=as_json)
+    _print(ended, as_json=as_json)
     if not ended.ok:
         ctx.exit(DockingIncompleteError.exit_code)
 
 
-def _print(node: "Node", ended: "Followed", *, as_json: bool) -> None:
+def _print(ended: "Followed", *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -59,17 +60,19 @@ def _print(node: "Node", ended: "Followed", *, as_json: bool) -> None:
             }
         )
         return
-    _receipt(node, ended)
+    _receipt(ended)
 
 
-def _receipt(node: "Node", ended: "Followed") -> None:
+def _receipt(ended: "Followed") -> None:
     """Print what an officer takes away: what came in, whether it is safe, and the close-out's digest."""
     count = len(ended.clips)
     total = size(sum(record.size for record in ended.clips))
     clips = ngettext("{count} clip", "{count} clips", count).format(count=count)
-    click.echo(_("Docking {docking}, recorder {recorder} (claimed)").format(
-        docking=ended.docking, recorder=ended.identity
-    ))
+    click.echo(
+        _("Docking {docking}, recorder {recorder} (claimed)").format(
+            docking=ended.docking, recorder=ended.identity
+        )
+    )
     click.echo(_("{at}  {clips}, {size}").format(at=local(ended.started_at), clips=clips, size=total))
     for record in ended.clips:
         if record.id in ended.unsafe:
@@ -90,40 +93,33 @@ def _receipt(node: "Node", ended: "Followed") -> None:
     if ended.ok:
         click.echo(_("SAFE: every clip is stored, locked and read back. The recorder may be undocked."))
     else:
-        click.echo(DockingIncompleteError(docking=ended.docking, unsafe=len(ended.unsafe)).sentence(), err=True)
-
-
-class _progress:  # noqa: N801 - used as a function
-    """Shows a bar on stderr when that is a terminal; gives the function that moves it."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet or not click.get_text_stream("stderr").isatty()
-        self._bar: Any = None
-
-    def __enter__(self) -> Callable[[str, int, int, dict[str, int]], None] | None:
-        if self._quiet:
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
-            TextColumn("{task.fields[states]}"),
-            console=Console(stderr=True),
-            transient=True,
+        click.echo(
+            DockingIncompleteError(docking=ended.docking, unsafe=len(ended.unsafe)).sentence(), err=True
         )
-        self._bar.start()
-        task = self._bar.add_task("", total=None, states="")
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> "Iterator[ShowProgress | None]":
+    """Show a bar on stderr when that is a terminal; give the function that moves it."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TextColumn("{task.fields[states]}"),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=None, states="")
 
         def show(what: str, done: int, total: int, states: dict[str, int]) -> None:
             words = "  ".join(f"{name} {number}" for name, number in sorted(states.items()))
-            self._bar.update(task, description=what, completed=done, total=total or None, states=words)
+            bar.update(task, description=what, completed=done, total=total or None, states=words)
 
-        return show
-
-    def __exit__(self, *_exc: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        yield show

@@ -36,7 +36,9 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
         node.close()
     own = makes_own_keys(settings)
     if as_json:
-        print_json({"home": str(where), "station": settings.station.id, "vault": node.vault.url, "own_keys": own})
+        print_json(
+            {"home": str(where), "station": settings.station.id, "vault": node.vault.url, "own_keys": own}
+        )
         return
     click.echo(_("Home {home}, station {station}").format(home=where, station=settings.station.id))
     click.echo(_("Vault {vault}").format(vault=node.vault.url))
@@ -84,7 +86,9 @@ def clock(ctx: click.Context, confirm: bool, as_json: bool) -> None:
         )
         return
     words = {True: _("synchronised"), False: _("not synchronised"), None: _("synchronisation unknown")}
-    verdict = _("plausible") if reading.plausible else _("NOT plausible: locks are computed from an earlier date")
+    verdict = (
+        _("plausible") if reading.plausible else _("NOT plausible: locks are computed from an earlier date")
+    )
     click.echo(f"{local(reading.at)}  {words[reading.synchronised]}, {verdict}")
     if not reading.plausible:
         ctx.exit(1)

@@ -49,7 +49,9 @@ def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bo
             }
         )
     else:
-        told = _("{checked} clips checked ({level}), {bytes} read, {failed} failed, {remaining} left for next time")
+        told = _(
+            "{checked} clips checked ({level}), {bytes} read, {failed} failed, {remaining} left for next time"
+        )
         click.echo(
             told.format(
                 checked=report.checked,

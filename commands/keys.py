@@ -38,7 +38,9 @@ def keys_list(ctx: click.Context, as_json: bool) -> None:
         return
     for row in rows:
         note = _("retired") if row["retired"] else _("EXPIRES SOON") if row["expires_soon"] else ""
-        click.echo(f"{row['id']}  {row['purpose']:8} {row['not_before']} - {row['not_after']}  {note}".rstrip())
+        click.echo(
+            f"{row['id']}  {row['purpose']:8} {row['not_before']} - {row['not_after']}  {note}".rstrip()
+        )
 
 
 @keys.command("rotate")
@@ -53,7 +55,9 @@ def keys_rotate(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json({"retired": old, "current": fresh.key_id, "not_after": fresh.expires_at.isoformat()})
     else:
-        click.echo(_("New key {key}, valid until {date}").format(key=fresh.key_id, date=fresh.expires_at.date()))
+        click.echo(
+            _("New key {key}, valid until {date}").format(key=fresh.key_id, date=fresh.expires_at.date())
+        )
 
 
 @click.group()
@@ -88,8 +92,10 @@ def seals_complete(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json({"completed": done.completed, "pending": done.pending})
     else:
-        click.echo(_("{completed} timestamps set, {pending} pending").format(
-            completed=done.completed, pending=done.pending
-        ))
+        click.echo(
+            _("{completed} timestamps set, {pending} pending").format(
+                completed=done.completed, pending=done.pending
+            )
+        )
     if done.pending:
         ctx.exit(1)

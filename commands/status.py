@@ -48,5 +48,3 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(_("KEY: it expires soon; run `sealdock keys rotate`"))
     for alert in found["alerts"]:
         click.echo(_("ALERT {at} {kind} {clip} {facts}").format(**alert))
-
-

@@ -1,6 +1,5 @@
 """The manual of errors, made from the error classes: ``python -m config.errors_manual > docs/errors.md``."""
 
-import string
 import sys
 
 from config.errors import SealdockError, all_errors
@@ -28,15 +27,11 @@ def manual() -> str:
 
 
 def _row(kind: type[SealdockError]) -> str:
-    sentences = " | ".join(_readable(text) for text in (kind.happened, kind.safe, kind.todo))
+    sentences = " | ".join(_escaped(text) for text in kind.template("en"))
     return f"| {kind.exit_code} | `{kind.code}` | {sentences} | {'yes' if kind.retriable else 'no'} |\n"
 
 
-def _readable(template: str) -> str:
-    text = "".join(
-        literal + (f"‹{field}›" if field else "")
-        for literal, field, _, _ in string.Formatter().parse(template)
-    )
+def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("_", "\\_").replace("<", "&lt;")
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 from hashing.direct import aligned_memory
 
-SLOTS = 4
+SLOTS = 8
 SLOT_SIZE = 2 * 1024 * 1024
 """Bytes a buffer. All of the ring together stays well inside a processor's last cache."""
 

@@ -78,9 +78,7 @@ def build(
             }
             for index, entry in enumerate(listing.entries)
         ],
-        "skipped": [
-            {"path": canonical.name(item.path), "what": item.what} for item in listing.skipped
-        ],
+        "skipped": [{"path": canonical.name(item.path), "what": item.what} for item in listing.skipped],
         "previous": [dict(item) for item in previous],
     }
     data = canonical.encode(document)

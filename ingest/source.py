@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from config.errors import (
     CardTooLargeError,
@@ -69,7 +70,7 @@ class FolderSource:
             raise SourceUnreadableError(path=str(root), problem=os.strerror(error.errno or 0)) from error
         self.volume: Volume = identify(self._fd, self.root)
 
-    def __enter__(self) -> "FolderSource":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -194,9 +195,7 @@ class _Walk:
         except OSError as error:
             if not self.source.present():
                 raise SourceVanishedError(source=str(self.source.root)) from error
-            self.skipped.append(
-                Skipped(prefix.rstrip(b"/"), f"unreadable: {os.strerror(error.errno or 0)}")
-            )
+            self.skipped.append(Skipped(prefix.rstrip(b"/"), f"unreadable: {os.strerror(error.errno or 0)}"))
         return [path + b"/" for path in folders]
 
     @contextmanager

@@ -58,7 +58,7 @@ def _uuid_of(device: int) -> str | None:
         return None
     for link in _BY_UUID.iterdir():
         try:
-            if os.stat(link).st_rdev == device:
+            if link.stat().st_rdev == device:
                 return link.name
         except OSError:  # a device that just went away
             continue

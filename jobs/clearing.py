@@ -36,7 +36,7 @@ def clear_recorder(node: Node, source: FolderSource | None, docking_id: str) -> 
 def _clear(node: Node, source: FolderSource, docking: Docking, clip: Clip) -> bool:
     expected = sha256(clip.sha256 or "")
     try:
-        _read_back(node, clip, expected)
+        _read_back(node, expected)
         clear(source, clip.path_bytes, expected, volume=docking.volume["identity"])
     except (SealdockError, OSError) as error:
         _log(node, docking, clip, EventKind.CLEARING_REFUSED, _problem(error))
@@ -45,7 +45,7 @@ def _clear(node: Node, source: FolderSource, docking: Docking, clip: Clip) -> bo
     return True
 
 
-def _read_back(node: Node, clip: Clip, expected: Digest) -> None:
+def _read_back(node: Node, expected: Digest) -> None:
     """Raise unless the exact stored version was confirmed in full and gives the digest now."""
     key = layout.clip_key(expected)
     with node.register.read() as session:

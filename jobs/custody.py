@@ -28,7 +28,10 @@ class LinkTally:
 
 
 def tag(node: Node, references: Sequence[str], category: str) -> list[Clip]:
-    """Give clips a category; their locks follow. Raises CategoryUnknownError, ClipNotFoundError…"""
+    """Give clips a category; their locks follow.
+
+    Raises CategoryUnknownError, ClipNotFoundError and ClipAmbiguousError.
+    """
     node.schedule.category(category)
     at = node.clock.now()
     with node.register.write() as session:
@@ -140,9 +143,11 @@ def relink(node: Node, officers: Iterable[str]) -> LinkTally:
 def set_legal_date(session: Session, node: Node, clip: Clip) -> LegalDate:
     """Compute the legal date from the clip's categories and case; it only ever moves later."""
     docking = session.get_one(Docking, clip.docking_id)
-    docked = docking.started_at if docking.clock_plausible else node.clock.read(
-        dockings.vouched_time(session)
-    ).trusted
+    docked = (
+        docking.started_at
+        if docking.clock_plausible
+        else node.clock.read(dockings.vouched_time(session)).trusted
+    )
     base = retention.base_time(
         clip.recorded_start, dockings.previous_start(session, clip.recorder_id, docking.id), docked
     )
@@ -174,9 +179,7 @@ def extend_locks(node: Node, clip_ids: Iterable[str]) -> int:
         late = [row for row in rows if until and (row.lock_until is None or row.lock_until < until)]
         if until is None or not late:
             continue
-        found = [
-            (row, confirm(node.vault, Expected(row.key, row.version, row.size, until))) for row in late
-        ]
+        found = [(row, confirm(node.vault, Expected(row.key, row.version, row.size, until))) for row in late]
         at = node.clock.now()
         with node.register.write() as session:
             for row, version in found:

@@ -11,7 +11,7 @@ import os
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
 from dbos import DBOSPortableJSONSerializer as JsonSerializer
@@ -113,7 +113,7 @@ class Executor:
         self._queues = queues
         self._lock_fd: int | None = None
 
-    def __enter__(self) -> "Executor":
+    def __enter__(self) -> Self:
         global _running  # noqa: PLW0603 - see above
         self._lock_fd = _take_lock(self._node.home)
         # Workflow functions register themselves with the engine when they are imported.
@@ -128,7 +128,6 @@ class Executor:
             "system_database_engine": _sql_engine(self._node.settings.engine_url),
             "application_version": APPLICATION_VERSION,
             "executor_id": EXECUTOR_ID,
-            "run_admin_server": False,
             "serializer": JsonSerializer(),
             "log_level": "ERROR",
             "console_log_level": "ERROR",
@@ -242,5 +241,3 @@ def _sql_engine(url: str) -> SqlEngine:
             dbapi.execute(f"PRAGMA {pragma}")
 
     return engine
-
-

@@ -1,6 +1,5 @@
 """Make a home: folders, keys, settings, register."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def _make_keys(settings: Settings) -> None:
     authority = keys.create_authority(building, settings.station_name)
     keys.create_station_key(building, settings.station.id, authority)
     durable.fsync_dir(building)
-    os.rename(building, settings.keys_path)
+    building.rename(settings.keys_path)
     durable.fsync_dir(settings.keys_path.parent)
 
 

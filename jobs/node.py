@@ -1,8 +1,8 @@
 """Everything a workflow works with, put together once by the composition root."""
 
 import threading
-from datetime import timedelta
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,6 +1,5 @@
 """What stages share: where a spool copy lies, and how a clip waits or ends without being safe."""
 
-import os
 from pathlib import Path
 
 from ulid import ULID
@@ -24,7 +23,7 @@ def spool_path(node: Node, clip_id: str) -> Path:
 def in_spool(node: Node, clip: Clip) -> bool:
     """Tell whether a clip's copy, by its size, rests in the spool."""
     try:
-        return os.stat(spool_path(node, clip.id)).st_size == clip.size
+        return spool_path(node, clip.id).stat().st_size == clip.size
     except FileNotFoundError:
         return False
 
@@ -43,9 +42,7 @@ def operator(docking: Docking) -> Actor:
     return Actor(ActorKind(facts["kind"]), facts["id"], facts["authenticated"])
 
 
-def end(
-    node: Node, docking: Docking, clip_id: str, state: ClipState, reason: str
-) -> None:
+def end(node: Node, docking: Docking, clip_id: str, state: ClipState, reason: str) -> None:
     """Put a clip into an end state that is not safe, with its event; quarantine raises an alert."""
     kind = {
         ClipState.MISSING_AT_UNPLUG: EventKind.MISSING_AT_UNPLUG,

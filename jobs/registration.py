@@ -52,7 +52,7 @@ def register_docking(node: Node, source: FolderSource, request: DockingRequest) 
         _write(session, node, source, request, listing, recognition, clock)
 
 
-def _write(  # noqa: PLR0917 - one transaction needs all that was seen
+def _write(
     session: Session,
     node: Node,
     source: FolderSource,
@@ -63,9 +63,7 @@ def _write(  # noqa: PLR0917 - one transaction needs all that was seen
 ) -> None:
     at = clock.at
     identity = f"serial:{recognition.serial}" if recognition.serial else source.volume.identity
-    recorder = recorders.ensure_recorder(
-        session, identity, recognition.serial, recognition.profile.name, at
-    )
+    recorder = recorders.ensure_recorder(session, identity, recognition.serial, recognition.profile.name, at)
     if request.claimed_officer:
         recorders.ensure_officer(session, request.claimed_officer, at)
     heads = dockings.heads(session, recorder.id)
@@ -132,7 +130,7 @@ def _head(head: Docking) -> Mapping[str, Any]:
     }
 
 
-def _sightings(  # noqa: PLR0917 - one loop over all that was seen
+def _sightings(
     session: Session,
     request: DockingRequest,
     recorder: Recorder,
@@ -209,7 +207,7 @@ def _take_up(clip: Clip, entry: Entry, docking_id: str) -> None:
     """Let this docking go on with a clip that an earlier one could not finish."""
     clip.docking_id = docking_id
     clip.size, clip.mtime_ns = entry.size, entry.mtime_ns
-    if ClipState(clip.state) in {ClipState.MISSING_AT_UNPLUG, ClipState.QUARANTINED}:
-        clips.move(clip, ClipState.FOUND)
-    elif clip.state == ClipState.WAITING.value and clip.sha256 is None:
+    state = ClipState(clip.state)
+    not_here = state is ClipState.WAITING and clip.sha256 is None
+    if not_here or state in {ClipState.MISSING_AT_UNPLUG, ClipState.QUARANTINED}:
         clips.move(clip, ClipState.FOUND)

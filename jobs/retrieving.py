@@ -40,9 +40,7 @@ def wanted(node: Node, references: Sequence[str], case: str | None) -> list[Clip
         if case is not None:
             number = cases.get(session, case).number
             return [
-                clip
-                for clip in clips.find(session, ClipFilter(case=number))
-                if ClipState(clip.state) in SAFE
+                clip for clip in clips.find(session, ClipFilter(case=number)) if ClipState(clip.state) in SAFE
             ]
         found = [clips.resolve(session, reference) for reference in references]
     for clip in found:

@@ -1,6 +1,5 @@
 """Rotate the station's key: the new one signs from now on, seals of the old one stay valid."""
 
-import os
 import shutil
 from datetime import UTC, datetime
 
@@ -46,8 +45,8 @@ def rotate(node: Node) -> keys.Signer:
             facts={"key": node.signer.key_id, "next": fresh.key_id},
         )
     # The key goes first: between the two renames the pair does not fit, and loading says so.
-    os.rename(folder / "next.key", settings.station_key_path)
-    os.rename(folder / "next.pem", settings.station_certificate_path)
+    (folder / "next.key").rename(settings.station_key_path)
+    (folder / "next.pem").rename(settings.station_certificate_path)
     durable.fsync_dir(folder)
     return fresh
 

@@ -184,7 +184,7 @@ def stamp(node: Node, signature: bytes, *, insist: bool = False) -> tuple[bytes 
 
 
 def _note_refusal(node: Node, error: SealdockError) -> None:
-    """An authority that is down is a matter of time; one that answers wrongly is an alert."""
+    """Raise an alert for an authority that answers wrongly; one that is down is a matter of time."""
     if not isinstance(error, TimestampInvalidError):
         return
     with node.register.write() as session:

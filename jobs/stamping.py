@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hashing.digest import Digest
 from jobs.node import Node
 from jobs.sealing import add_timestamp, stamp
 from jobs.storing import documents, lock_until
@@ -10,7 +11,6 @@ from metadata.events import EventKind
 from metadata.models import Clip, Seal, SealTimestamp, StoredKind
 from metadata.repo import objects, seals
 from metadata.states import SAFE, ClipState
-from hashing.digest import Digest
 from storage.confirm import Confirmation, Expected, confirm
 
 
@@ -65,9 +65,7 @@ def store_finished(node: Node) -> None:
 def _store(node: Node, row: SealTimestamp, clip: Clip) -> None:
     until = lock_until(node, clip)
     with node.register.read() as session:
-        document = next(
-            item for item in documents(session, clip) if item.kind is StoredKind.TIMESTAMPED_SEAL
-        )
+        document = next(item for item in documents(session, clip) if item.kind is StoredKind.TIMESTAMPED_SEAL)
     put = node.vault.put_bytes(document.key, document.data, lock_until=until)
     found = confirm(node.vault, Expected(put.key, put.version, len(document.data), until))
     at = node.clock.now()

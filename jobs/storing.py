@@ -1,6 +1,5 @@
 """The store and confirm stages: original, manifest and seal go to the vault and are asked for again."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +27,6 @@ from metadata.states import ClipState, reached
 from storage import layout
 from storage.confirm import Confirmation, Expected, confirm
 from storage.vault import StoredVersion as VaultVersion
-
 
 CAP_SLACK = timedelta(days=1)
 
@@ -88,6 +86,10 @@ def _attempt(
     except (VaultFullError, VaultUnavailableError) as error:
         outcomes.wait(node, docking, clip.id, error.code)
         return Verdict.RETRY
+    except FileNotFoundError:
+        # Neither spool nor vault has it: the next docking reads it again.
+        outcomes.wait(node, docking, clip.id, "spool-copy-lost")
+        return Verdict.ENDED
     except (ObjectConflictError, ObjectMissingError, DigestMismatchError, LockMissingError) as error:
         outcomes.end(node, docking, clip.id, ClipState.QUARANTINED, error.code)
         return Verdict.ENDED
@@ -145,7 +147,7 @@ def _put_original(node: Node, clip: Clip, until: datetime) -> VaultVersion:
     verified: tuple[int, int] | None = None
     if clip.read_back == "media" and path.exists():
         # Offload read this very file back from the medium, and nothing writes to it since.
-        status = os.stat(path, follow_symlinks=False)
+        status = path.stat(follow_symlinks=False)
         verified = (status.st_dev, status.st_ino)
     return node.vault.put_file(
         layout.clip_key(digest),
@@ -198,4 +200,3 @@ def _confirm(node: Node, docking: Docking, clip: Clip) -> None:
                 "lock_until": found[0].lock_until,
             },
         )
-

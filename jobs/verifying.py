@@ -124,15 +124,11 @@ def _check_object(node: Node, run: str, digest: str, level: Level, report: Repor
 def _log_failure(session: Session, node: Node, run: str, clip: Clip, problem: str) -> None:
     at = node.clock.now()
     facts = {"run": run, "problem": problem}
-    events.append(
-        session, EventKind.INTEGRITY_FAILED, node.actor, at, attempt=run, clip=clip.id, facts=facts
-    )
+    events.append(session, EventKind.INTEGRITY_FAILED, node.actor, at, attempt=run, clip=clip.id, facts=facts)
     integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts)
 
 
-def _with_seal(
-    node: Node, clip: Clip, stored: StoredObject, finding: Finding, level: Level
-) -> str | None:
+def _with_seal(node: Node, clip: Clip, stored: StoredObject, finding: Finding, level: Level) -> str | None:
     """Return the object's problem, else the first problem of the clip's documents and seal."""
     if finding.problem is not None:
         return finding.problem

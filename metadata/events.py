@@ -60,7 +60,7 @@ class EventKind(StrEnum):
     CLOCK_CONFIRMED = "clock-confirmed"
 
 
-def append(  # noqa: PLR0917 - session and the three facts every event has
+def append(
     session: Session,
     kind: EventKind,
     actor: Actor,

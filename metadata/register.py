@@ -91,9 +91,7 @@ class Register:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(
-        url, pool_size=8, max_overflow=8, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}
-    )
+    engine = create_engine(url, pool_size=8, max_overflow=8, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
     @event.listens_for(engine, "connect")
     def configure(dbapi: object, _entry: ConnectionPoolEntry) -> None:

@@ -27,9 +27,7 @@ def base_time(recorded: datetime | None, previous: datetime | None, docked: date
     return min(max(recorded, previous), docked)
 
 
-def legal_date(
-    schedule: Schedule, base: datetime, *, categories: Iterable[str], in_case: bool
-) -> LegalDate:
+def legal_date(schedule: Schedule, base: datetime, *, categories: Iterable[str], in_case: bool) -> LegalDate:
     """Return the longest of the floor, the case term and every category's term, from ``base``."""
     terms = [schedule.floor, *(schedule.category(name).term for name in categories)]
     if in_case:

@@ -57,29 +57,33 @@ def check(vault: Vault, target: Target, level: Level, *, rng: random.Random | No
     VaultUnavailableError passes through: a store that does not answer says nothing about its objects.
     """
     try:
-        versions = vault.versions(target.key)
-        if not versions:
-            return Finding("missing", 0)
-        if versions[0].version != target.version:
-            return Finding("newer-version", 0)
-        found = vault.head(target.key, target.version)
-        if found.size != target.size:
-            return Finding("size", 0)
-        if found.lock_mode is LockMode.NONE:
-            return Finding("lock-missing", 0)
-        if target.lock_until is not None and not locked(found, target.lock_until):
-            return Finding("lock-shortened", 0)
-        if level is Level.LOCK:
-            return Finding(None, 0)
+        problem = _lock_problem(vault, target)
+        if problem is not None or level is Level.LOCK:
+            return Finding(problem, 0)
         with vault.open(target.key, target.version) as stored:
-            fd = stored.fileno()
             if level is Level.FULL:
-                return _full(fd, target.chunks)
-            return _sample(fd, target.chunks, rng or random.SystemRandom())
+                return _full(stored.fileno(), target.chunks)
+            return _sample(stored.fileno(), target.chunks, rng or random.SystemRandom())
     except ObjectMissingError:
         return Finding("missing", 0)
     except OSError as error:
         return Finding(f"unreadable: {error.strerror}", 0)
+
+
+def _lock_problem(vault: Vault, target: Target) -> str | None:
+    """Return what is wrong with presence, size or lock of a version."""
+    versions = vault.versions(target.key)
+    if not versions:
+        return "missing"
+    if versions[0].version != target.version:
+        return "newer-version"
+    found = vault.head(target.key, target.version)
+    if found.size != target.size:
+        return "size"
+    if found.lock_mode is LockMode.NONE:
+        return "lock-missing"
+    shortened = target.lock_until is not None and not locked(found, target.lock_until)
+    return "lock-shortened" if shortened else None
 
 
 def _full(fd: int, expected: ChunkDigests) -> Finding:

@@ -34,7 +34,7 @@ def safe_name(name: str, otherwise: str) -> str:
     return f"{stem}{dot}{suffix}" if stem else otherwise
 
 
-def fetch(  # noqa: PLR0917 - what and where
+def fetch(
     vault: Vault,
     key: str,
     version: str,

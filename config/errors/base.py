@@ -56,6 +56,17 @@ class SealdockError(Exception):
             if field
         )
 
+    @classmethod
+    def template(cls, language: str | None = None) -> Explanation:
+        """Return the three sentences of the class, each fact as its name between ‹ and ›."""
+        translate = catalogue(current() if language is None else language).gettext
+        names = {name: f"‹{name}›" for name in cls.fact_names()}
+        return Explanation(
+            translate(cls.happened).format_map(names),
+            translate(cls.safe).format_map(names),
+            translate(cls.todo).format_map(names),
+        )
+
     def explain(self, language: str | None = None) -> Explanation:
         """Return the three sentences in a language (``en``, ``zh_CN``; default: the one in use)."""
         language = current() if language is None else language

@@ -141,4 +141,4 @@ class RecorderNotFoundError(RecordError):
     exit_code = 72
     happened = mark("There is no recorder {recorder}.")
     safe = mark("Nothing was changed.")
-    todo = mark("List recorders with: sealdock recorders list.")
+    todo = mark("List recorders with `sealdock recorders list`.")

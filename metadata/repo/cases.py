@@ -22,9 +22,7 @@ def get(session: Session, number: str) -> Case:
     return found
 
 
-def add(  # noqa: PLR0917 - the facts of one row
-    session: Session, number: str, title: str | None, actor: dict[str, Any], at: datetime
-) -> Case:
+def add(session: Session, number: str, title: str | None, actor: dict[str, Any], at: datetime) -> Case:
     """Add a case; raises CaseExistsError."""
     normal = casenumber.normalise(number)
     if session.scalar(select(Case.id).where(Case.number == normal)) is not None:
@@ -37,7 +35,7 @@ def add(  # noqa: PLR0917 - the facts of one row
     return row
 
 
-def add_window(  # noqa: PLR0917 - the facts of one row
+def add_window(
     session: Session, case_id: str, officer_id: str, starts_at: datetime, ends_at: datetime
 ) -> CaseWindow | None:
     """Add a window; None if the very same stands already."""
@@ -72,9 +70,7 @@ def windows_of(session: Session, case_id: str) -> list[CaseWindow]:
 def all_cases(session: Session) -> list[tuple[Case, int]]:
     """Return every case with the number of clips that belong to it."""
     count = (
-        select(func.count(Link.id))
-        .where(Link.case_id == Case.id, Link.ended_at.is_(None))
-        .scalar_subquery()
+        select(func.count(Link.id)).where(Link.case_id == Case.id, Link.ended_at.is_(None)).scalar_subquery()
     )
     return [(row[0], row[1]) for row in session.execute(select(Case, count).order_by(Case.number))]
 
@@ -89,7 +85,7 @@ def current_link(session: Session, clip_id: str) -> tuple[Link, Case] | None:
     return None if row is None else (row[0], row[1])
 
 
-def link(  # noqa: PLR0917 - the facts of one row
+def link(
     session: Session,
     clip_id: str,
     case: Case,

@@ -205,9 +205,7 @@ def categories(session: Session, clip_id: str) -> tuple[str, ...]:
     return tuple(session.scalars(select(Tag.category).where(Tag.clip_id == clip_id).order_by(Tag.category)))
 
 
-def add_tag(  # noqa: PLR0917 - the facts of one row
-    session: Session, clip_id: str, category: str, actor: dict[str, Any], at: datetime
-) -> Tag | None:
+def add_tag(session: Session, clip_id: str, category: str, actor: dict[str, Any], at: datetime) -> Tag | None:
     """Give a clip a category; None if it has it already."""
     existing = select(Tag.id).where(Tag.clip_id == clip_id, Tag.category == category)
     if session.scalar(existing) is not None:

@@ -87,9 +87,7 @@ def start_progress(session: Session, docking_id: str, bytes_total: int, at: date
 def set_progress(session: Session, docking_id: str, bytes_done: int, at: datetime) -> None:
     """Note how many bytes a docking has copied."""
     session.execute(
-        update(Progress)
-        .where(Progress.docking_id == docking_id)
-        .values(bytes_done=bytes_done, updated_at=at)
+        update(Progress).where(Progress.docking_id == docking_id).values(bytes_done=bytes_done, updated_at=at)
     )
 
 

@@ -29,7 +29,7 @@ def ensure_officer(session: Session, officer_id: str, at: datetime) -> Officer:
     return found
 
 
-def ensure_recorder(  # noqa: PLR0917 - the facts of one row
+def ensure_recorder(
     session: Session, identity: str, serial: str | None, profile: str, at: datetime
 ) -> Recorder:
     """Return the recorder with this identity, adding it as *claimed* the first time."""
@@ -54,7 +54,7 @@ def carrier(session: Session, recorder_id: str, at: datetime) -> str | None:
     return rows[0] if len(rows) == 1 else None
 
 
-def assign(  # noqa: PLR0917 - the facts of one row
+def assign(
     session: Session, recorder_id: str, officer_id: str, starts_at: datetime, ends_at: datetime | None
 ) -> Assignment:
     """Record that an officer carries a recorder."""

@@ -22,6 +22,8 @@ from config.errors import (
     all_errors,
 )
 from config.messages import Phrase, use
+from config.settings import Settings
+from config.sources import known_names
 
 ALL = pytest.mark.parametrize("kind", all_errors(), ids=lambda kind: kind.__name__)
 
@@ -166,3 +168,21 @@ def test_commands_that_sentences_name_exist() -> None:
     }
     assert "init" in named
     assert named <= set(cli.COMMANDS)
+
+
+def test_settings_that_sentences_name_exist() -> None:
+    known = known_names(Settings)
+    sections = {name.partition(".")[0] for name in known}
+    named = {
+        f"{section}.{key}"
+        for kind in all_errors()
+        for section, key in re.findall(r"\b([a-z]+)\.([a-z_]+)", kind.happened + kind.safe + kind.todo)
+        if section in sections
+    }
+    assert "docking.max_depth" in named
+    assert named <= set(known)
+
+
+def test_template_names_its_facts() -> None:
+    assert RegisterLockedError.template("en").happened == "The register ‹url› is locked by another process."
+    assert RegisterLockedError.template("zh_CN").happened == "登记库 ‹url› 已被另一个进程锁定。"

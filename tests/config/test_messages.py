@@ -133,7 +133,7 @@ def test_every_error_speaks_chinese() -> None:
 
 def test_terms_of_the_trade() -> None:
     with MO.open("rb") as file:
-        entries = gettext.GNUTranslations(file)._catalog
+        entries = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
     for word, term in {
         "recorder": "执法记录仪",
         "vault": "保险库",

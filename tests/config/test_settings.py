@@ -1,4 +1,5 @@
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,12 @@ from config.sources import known_names
 
 SECRET = "hunter2"  # noqa: S105 - that is the point
 DATABASE = f"postgresql+psycopg://clerk:{SECRET}@127.0.0.1/register"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.upper().startswith("SEALDOCK_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
