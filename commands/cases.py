@@ -36,7 +36,7 @@ def case_add(
     \b
     Examples:
       sealdock case add "苏吴城管罚字〔2026〕第25号" --title "Stall without a permit"
-      sealdock case add 苏吴城管罚字〔2026〕第26号 --officer 012345 --from 2026-03-01T09:00 --to 2026-03-01T11:00
+      sealdock case add 2026-26 --officer 012345 --from 2026-03-01T09:00 --to 2026-03-01T11:00
     """  # noqa: D301
     from jobs.cases import add_case, make_window
 

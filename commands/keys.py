@@ -1,6 +1,6 @@
 """``sealdock keys`` and ``seals``: who signs, and timestamps that are pending."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import click
 
@@ -21,7 +21,7 @@ def keys_list(ctx: click.Context, as_json: bool) -> None:
     from metadata.repo import seals as repo
 
     with open_node(ctx) as node, node.register.read() as session:
-        warning = timedelta(days=node.settings.keys.expiry_warning_days)
+        warning = node.settings.keys.expiry_warning
         rows = [
             {
                 "id": row.id,

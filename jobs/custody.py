@@ -156,6 +156,7 @@ def set_legal_date(session: Session, node: Node, clip: Clip) -> LegalDate:
         base,
         categories=clips.categories(session, clip.id),
         in_case=cases.current_link(session, clip.id) is not None,
+        zone=node.settings.time_zone,
     )
     if legal.permanent or clip.permanent:
         clip.retain_until, clip.permanent = None, True

@@ -147,9 +147,12 @@ class Executor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         global _running  # noqa: PLW0603
+        # Workflows that wait for something outside live on in threads until the process ends: until
+        # then nobody else may be the executor.
+        left = bool(self.unfinished("clip"))
         DBOS.destroy()
         _running = None
-        if self._lock_fd is not None:
+        if self._lock_fd is not None and not left:
             os.close(self._lock_fd)
 
     @staticmethod

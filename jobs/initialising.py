@@ -3,13 +3,13 @@
 import shutil
 from pathlib import Path
 
-from config.errors import HomeExistsError, RegisterVersionError
+from config.errors import ClockImplausibleError, HomeExistsError, RegisterVersionError
 from config.settings import FILE_NAME, Settings
 from hashing import durable, keys
 from jobs.trust import note_key
 from metadata import events, schema
 from metadata.actor import Actor
-from metadata.clock import now_utc
+from metadata.clock import RELEASED, now_utc
 from metadata.events import EventKind
 from metadata.register import Register
 from metadata.repo import recorders
@@ -20,7 +20,11 @@ def prepare(home: Path) -> Settings:
     """Make the folder, its settings file and, unless others are configured, its keys.
 
     Safe to repeat after an interruption: what stands already is kept, a key is never overwritten.
+    Raises ClockImplausibleError: certificates made by a clock in the past would be worth nothing.
     """
+    at = now_utc()
+    if at < RELEASED:
+        raise ClockImplausibleError(clock=at.isoformat(), reference=RELEASED.isoformat())
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = Settings.load(home)
     if not (home / FILE_NAME).exists():

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from datetime import timedelta
 from typing import Any
 
 from config.errors import SandboxError
@@ -35,7 +34,7 @@ def overview(node: Node) -> dict[str, Any]:
         "plausible": clock.plausible,
     }
     expires = node.signer.expires_at
-    warning = timedelta(days=node.settings.keys.expiry_warning_days)
+    warning = node.settings.keys.expiry_warning
     found["key"] = {
         "id": node.signer.key_id,
         "not_after": expires.isoformat(),

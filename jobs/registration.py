@@ -120,6 +120,17 @@ def _write(
         integrity.raise_alert(
             session, "clock-implausible", at, facts={"docking": request.id, "clock": at.isoformat()}
         )
+    _watch_key(session, node, at)
+
+
+def _watch_key(session: Session, node: Node, at: datetime) -> None:
+    """Raise one alert for a station key that is about to expire, or has expired."""
+    expires = node.signer.expires_at
+    if expires - at > node.settings.keys.expiry_warning:
+        return
+    facts = {"key": node.signer.key_id, "not_after": expires.isoformat()}
+    if not integrity.has_alert(session, "key-expires", facts):
+        integrity.raise_alert(session, "key-expires", at, facts=facts)
 
 
 def _head(head: Docking) -> Mapping[str, Any]:

@@ -216,7 +216,8 @@ def _write(
     times: RecordedTime,
     sealed: _Sealed,
 ) -> None:
-    at = node.clock.now()
+    clock = node.read_clock()
+    at = clock.at
     actor = outcomes.operator(docking)
     with node.register.write() as session:
         row = session.get_one(Clip, clip.id)
@@ -239,7 +240,8 @@ def _write(
                 signature=sealed.signature,
                 key_id=node.signer.key_id,
                 timestamp_wanted=node.authority is not None,
-                created_at=at,
+                # A wrong clock must not put the seal outside its certificate's validity.
+                created_at=clock.trusted,
             )
         )
         session.flush()

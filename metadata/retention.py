@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from config.retention import Schedule, Term
 
@@ -27,12 +27,17 @@ def base_time(recorded: datetime | None, previous: datetime | None, docked: date
     return min(max(recorded, previous), docked)
 
 
-def legal_date(schedule: Schedule, base: datetime, *, categories: Iterable[str], in_case: bool) -> LegalDate:
-    """Return the longest of the floor, the case term and every category's term, from ``base``."""
+def legal_date(
+    schedule: Schedule, base: datetime, *, categories: Iterable[str], in_case: bool, zone: tzinfo = UTC
+) -> LegalDate:
+    """Return the longest of the floor, the case term and every category's term, from ``base``.
+
+    Months are counted on the calendar of ``zone``: counted in UTC a term could end days too early.
+    """
     terms = [schedule.floor, *(schedule.category(name).term for name in categories)]
     if in_case:
         terms.append(schedule.case_term)
-    until = schedule.longest(terms).after(base)
+    until = schedule.longest(terms).after(base, zone=zone)
     return LegalDate(until=until, permanent=until is None)
 
 

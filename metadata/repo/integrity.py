@@ -41,6 +41,11 @@ def raise_alert(
     return row
 
 
+def has_alert(session: Session, kind: str, facts: Mapping[str, Any]) -> bool:
+    """Tell whether an alert of this kind with exactly these facts stands already."""
+    return any(row.facts == facts for row in session.scalars(select(Alert).where(Alert.kind == kind)))
+
+
 def alerts(session: Session, limit: int = 50) -> list[Alert]:
     """Return the newest alerts."""
     return list(session.scalars(select(Alert).order_by(Alert.id.desc()).limit(limit)))

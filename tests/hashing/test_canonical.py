@@ -39,7 +39,8 @@ def test_the_example_of_rfc_8785() -> None:
 
 def test_keys_are_sorted_by_utf_16_units() -> None:
     # RFC 8785, 3.2.3: the grinning face comes before the Hebrew letter, unlike by code point.
-    assert canonical.encode({"\ufb33": 1, "\U0001f600": 2, "1": 3}) == '{"1":3,"😀":2,"דּ":1}'.encode()
+    data = canonical.encode({"\ufb33": 1, "\U0001f600": 2, "1": 3})
+    assert data.decode() == '{"1":3,"\U0001f600":2,"\ufb33":1}'
 
 
 @given(VALUES)
@@ -125,7 +126,7 @@ def test_what_has_no_form_is_refused(value: Any) -> None:
         b'\xef\xbb\xbf{"a":1}',
         '{"a":1}'.encode("utf-16"),
         b"[" * 100_000,
-        b"[" * 65 + b"]" * 65,
+        b"[" * 66 + b"]" * 66,
         b"1" * 5000,
     ],
 )
