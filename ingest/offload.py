@@ -10,7 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from hashing import durable
 from hashing.digest import Algorithm
 from hashing.reader import Reading, SinkError, read_chunks, read_through
 from ingest.names import readable
-from ingest.source import FolderSource, vanished
+from ingest.source import FolderSource, changed, vanished
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _SPOOL_MODE = 0o600
@@ -68,18 +68,24 @@ def offload(
     and let go for the read-back. Raises SourceVanishedError or VolumeSwappedError (card gone or
     another), SourceChangedError (keeps changing), SourceUnreadableError, SpoolFullError,
     SpoolUnavailableError, and DigestMismatchError (the spool's medium gave other bytes back).
+    No file stays at ``spool`` then: bytes without proof would only fill the disk.
     """
-    for attempt in range(rules.attempts):
-        if attempt:
-            rules.pause(min(2.0**attempt, 10.0) / 2)
-        with turn or nullcontext():
-            source.check(volume)
-            copied = _copy(source, path, spool, rules, on_bytes)
-        if copied is not None:
-            reading, mtime_ns = copied
-            read_back, inode = _read_back(spool, reading)
-            return Offloaded(reading=reading, mtime_ns=mtime_ns, read_back=read_back, inode=inode)
-    raise SourceChangedError(path=readable(path))
+    try:
+        for attempt in range(rules.attempts):
+            if attempt:
+                rules.pause(min(2.0**attempt, 10.0) / 2)
+            with turn or nullcontext():
+                source.check(volume)
+                copied = _copy(source, path, spool, rules, on_bytes)
+            if copied is not None:
+                reading, mtime_ns = copied
+                read_back, inode = _read_back(spool, reading)
+                return Offloaded(reading=reading, mtime_ns=mtime_ns, read_back=read_back, inode=inode)
+        raise SourceChangedError(path=readable(path))
+    except BaseException:
+        with suppress(OSError):
+            spool.unlink()
+        raise
 
 
 def _copy(
@@ -100,10 +106,11 @@ def _copy(
             reading = _spooled(fd, spool, rules.algorithms, on_bytes)
             after = os.fstat(fd)
     except SinkError as error:
-        spool.unlink(missing_ok=True)
         if error.errno in _OUT_OF_SPACE:
+            with suppress(OSError):
+                spool.unlink()  # the half of a copy: what it held is free again
             raise SpoolFullError(path=str(spool.parent), needed=size, free=_free(spool)) from error
-        raise SpoolUnavailableError(path=str(spool.parent), problem=os.strerror(error.errno or 0)) from error
+        raise _unavailable(spool, error) from error
     except OSError as error:
         if vanished(error) and not source.present():
             raise SourceVanishedError(source=str(source.root)) from error
@@ -111,7 +118,7 @@ def _copy(
             raise SourceVanishedError(source=readable(path)) from error
         problem = os.strerror(error.errno or 0)
         raise SourceUnreadableError(path=readable(path), problem=problem) from error
-    if _changed(before, after) or reading.size != after.st_size:
+    if changed(before, after) or reading.size != after.st_size:
         return None
     return reading, after.st_mtime_ns
 
@@ -119,8 +126,10 @@ def _copy(
 def _spooled(
     fd: int, spool: Path, algorithms: tuple[Algorithm, ...], on_bytes: Callable[[int], None] | None
 ) -> Reading:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    # Always a new file: a rest of an earlier try is never written into, whatever else may hold it.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with _spool_errors():
+        spool.unlink(missing_ok=True)
         sink = os.open(spool, flags, _SPOOL_MODE)
     try:
         reading = read_through(fd, algorithms=algorithms, sink_fd=sink, on_bytes=on_bytes)
@@ -142,13 +151,16 @@ def _spool_errors() -> Iterator[None]:
 
 
 def _read_back(spool: Path, expected: Reading) -> tuple[str, tuple[int, int]]:
-    fd = os.open(spool, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        dropped = durable.drop_cache(fd)
-        size, chunks = read_chunks(fd)
-        status = os.fstat(fd)
-    finally:
-        os.close(fd)
+        fd = os.open(spool, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            dropped = durable.drop_cache(fd)
+            size, chunks = read_chunks(fd)
+            status = os.fstat(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:  # the spool's medium, not the card: the copy is made again
+        raise _unavailable(spool, error) from error
     if size != expected.size or chunks.leaves != expected.chunks.leaves:
         raise DigestMismatchError(
             what=str(spool),
@@ -159,13 +171,8 @@ def _read_back(spool: Path, expected: Reading) -> tuple[str, tuple[int, int]]:
     return ("media" if dropped else "cache"), (status.st_dev, status.st_ino)
 
 
-def _changed(before: os.stat_result, after: os.stat_result) -> bool:
-    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_ino) != (
-        after.st_size,
-        after.st_mtime_ns,
-        after.st_ctime_ns,
-        after.st_ino,
-    )
+def _unavailable(spool: Path, error: OSError) -> SpoolUnavailableError:
+    return SpoolUnavailableError(path=str(spool.parent), problem=os.strerror(error.errno or 0))
 
 
 def _free(spool: Path) -> int:

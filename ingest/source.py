@@ -68,7 +68,11 @@ class FolderSource:
             raise SourceNotADirectoryError(source=str(root)) from error
         except OSError as error:
             raise SourceUnreadableError(path=str(root), problem=os.strerror(error.errno or 0)) from error
-        self.volume: Volume = identify(self._fd, self.root)
+        try:
+            self.volume: Volume = identify(self._fd, self.root)
+        except OSError as error:
+            os.close(self._fd)
+            raise SourceVanishedError(source=str(root)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -125,8 +129,8 @@ class FolderSource:
     def open(self, path: bytes) -> Iterator[int]:
         """Open a regular file for reading and give its descriptor.
 
-        Raises FileNotFoundError if the path is gone or no longer a regular file, and
-        SourceUnreadableError if the system refuses.
+        Raises FileNotFoundError if the path is gone or no longer a regular file, and another OSError
+        if the system refuses.
         """
         with self.folder(path) as (parent, name):
             try:
@@ -241,6 +245,16 @@ def _what(mode: int) -> str:
         if test(mode):
             return name
     return "unknown kind of file"
+
+
+def changed(before: os.stat_result, after: os.stat_result) -> bool:
+    """Tell whether a file is another, or was written to, between two looks at it."""
+    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_ino) != (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+        after.st_ino,
+    )
 
 
 def vanished(error: OSError) -> bool:

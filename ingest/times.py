@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from config.profiles import NameFacts
 
-_EPOCHS = {datetime(1904, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)}
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCHS = {datetime(1904, 1, 1, tzinfo=UTC), _UNIX_EPOCH}
 """What an unset field of a container reads as: QuickTime's and Unix's zero."""
 
 
@@ -30,21 +31,29 @@ def recorded_time(
     """Weigh what is known: the file name, the container, then the file system.
 
     A file's modification time is when writing ended, so the start is that less the duration;
-    without a duration it stands for both.
+    without a duration it stands for both. A time beyond the calendar says nothing, and never raises:
+    names and file systems may hold any digits.
     """
-    if facts is not None and facts.start is not None:
-        start = facts.start.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
-        return RecordedTime(start, _plus(start, duration), "file-name", time_zone)
+    named = None if facts is None or facts.start is None else _in_utc(facts.start, time_zone)
+    if named is not None:
+        return RecordedTime(named, _plus(named, duration), "file-name", time_zone)
     if created is not None and created not in _EPOCHS:
         return RecordedTime(created, _plus(created, duration), "container", None)
+    written = _plus(_UNIX_EPOCH, timedelta(microseconds=mtime_ns // 1000))
+    if written is None or written in _EPOCHS:
+        return RecordedTime(None, None, "unknown", None)
+    return RecordedTime(_plus(written, -(duration or timedelta())), written, "file-system", None)
+
+
+def _in_utc(local: datetime, time_zone: str) -> datetime | None:
     try:
-        written = datetime.fromtimestamp(mtime_ns / 1e9, UTC)
-    except (OverflowError, ValueError, OSError):  # a file system may hold any 64 bits
-        return RecordedTime(None, None, "unknown", None)
-    if written in _EPOCHS:
-        return RecordedTime(None, None, "unknown", None)
-    return RecordedTime(written - (duration or timedelta()), written, "file-system", None)
+        return local.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
+    except OverflowError:  # the first and last hours of the calendar
+        return None
 
 
 def _plus(start: datetime, duration: timedelta | None) -> datetime | None:
-    return None if duration is None else start + duration
+    try:
+        return None if duration is None else start + duration
+    except OverflowError:
+        return None

@@ -6,8 +6,8 @@ from dbos import DBOS
 
 from config.errors import SealdockError
 from hashing.digest import Digest
-from jobs.engine import running
 from jobs.node import Node
+from jobs.running import running
 from jobs.storing import lock_until, sha256
 from metadata import events
 from metadata.events import EventKind

@@ -2,6 +2,7 @@
 
 import time
 
+from jobs.derive import derive
 from jobs.engine import DERIVE, DOCKINGS, Executor
 from jobs.node import Node
 from metadata.repo import integrity
@@ -16,8 +17,6 @@ def derive_all(node: Node) -> int:
     if not waiting:
         return 0
     with Executor(node, queues=(DOCKINGS, DERIVE)) as executor:
-        from jobs.derive import derive  # noqa: PLC0415 - registers workflows; only an executor runs them
-
         for clip_id in waiting:
             executor.enqueue(DERIVE, f"derive/{clip_id}", derive, clip_id)
         while executor.unfinished("derive"):

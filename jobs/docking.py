@@ -15,8 +15,8 @@ from dbos import DBOS, SetWorkflowID
 from config.errors import RegisterLockedError, SealdockError
 from ingest.source import FolderSource
 from jobs import clearing, closing, offloading, probing, sealing, storing
-from jobs.engine import running
 from jobs.registration import DockingRequest, register_docking
+from jobs.running import running
 from jobs.verdict import Verdict
 from metadata.actor import Actor, ActorKind
 from metadata.models import Docking

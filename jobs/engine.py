@@ -8,7 +8,6 @@ database and follows it in the register.
 import fcntl
 import logging
 import os
-import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,8 +19,12 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from config.errors import EngineBusyError
-from ingest.progress import ByteCounter
-from ingest.source import FolderSource
+
+# Workflow functions register themselves with the engine when they are imported: all must be known
+# before it is launched, since unfinished ones go on at once.
+from jobs import derive as _derive  # noqa: F401
+from jobs import docking as _docking  # noqa: F401
+from jobs import running
 from jobs.node import Node
 
 APPLICATION = "sealdock"
@@ -35,74 +38,6 @@ DERIVE = "derive"
 _POLL_SECONDS = 0.2
 _DOCKINGS_AT_ONCE = 16
 _DERIVE_AT_ONCE = 2
-_PAUSE_FIRST, _PAUSE_LONGEST = 1.0, 30.0
-
-
-class Running:
-    """What workflows of this process reach for: the node, open cards, turns, and a way to pause."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self._lock = threading.Lock()
-        self._sources: dict[str, FolderSource] = {}
-        self._turns: dict[str, threading.Lock] = {}
-        self._cards: dict[str, threading.Lock] = {}
-        self._counters: dict[str, ByteCounter] = {}
-        self._stop = threading.Event()
-
-    def keep_source(self, docking_id: str, source: FolderSource) -> FolderSource:
-        """Keep a card open for the length of its docking; the one that is open already wins."""
-        with self._lock:
-            kept = self._sources.setdefault(docking_id, source)
-        if kept is not source:
-            source.close()
-        return kept
-
-    def source(self, docking_id: str) -> FolderSource | None:
-        """Return the card of a docking, if it is open."""
-        with self._lock:
-            return self._sources.get(docking_id)
-
-    def drop_source(self, docking_id: str) -> None:
-        """Close the card of a docking."""
-        with self._lock:
-            source = self._sources.pop(docking_id, None)
-            self._turns.pop(docking_id, None)
-            self._counters.pop(docking_id, None)
-        if source is not None:
-            source.close()
-
-    def turn(self, docking_id: str) -> threading.Lock:
-        """Return the lock that is held while a docking's card is read."""
-        with self._lock:
-            return self._turns.setdefault(docking_id, threading.Lock())
-
-    def counter(self, docking_id: str) -> ByteCounter:
-        """Return what counts a docking's bytes."""
-        with self._lock:
-            if docking_id not in self._counters:
-                self._counters[docking_id] = ByteCounter(self.node.register, docking_id)
-            return self._counters[docking_id]
-
-    def card(self, path: str) -> threading.Lock:
-        """Return the lock that keeps two dockings off one card at the same time."""
-        with self._lock:
-            return self._cards.setdefault(path, threading.Lock())
-
-    def pause(self, tries: int) -> None:
-        """Wait before the next try: one second at first, half a minute at most."""
-        self._stop.wait(min(_PAUSE_FIRST * 2**tries, _PAUSE_LONGEST))
-
-
-_running: Running | None = None
-"""The engine calls plain functions with JSON arguments, so what they work with must be found from here."""
-
-
-def running() -> Running:
-    """Return what the workflows of this process work with."""
-    if _running is None:
-        raise RuntimeError("the engine has not been launched")
-    return _running
 
 
 class Executor:
@@ -114,14 +49,9 @@ class Executor:
         self._lock_fd: int | None = None
 
     def __enter__(self) -> Self:
-        global _running  # noqa: PLW0603 - see above
         self._lock_fd = _take_lock(self._node.home)
-        # Workflow functions register themselves with the engine when they are imported.
-        import jobs.derive  # noqa: PLC0415
-        import jobs.docking  # noqa: F401, PLC0415
-
         logging.getLogger("dbos").setLevel(logging.ERROR)
-        _running = Running(self._node)
+        running.begin(self._node)
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_url": self._node.settings.engine_url,
@@ -146,12 +76,11 @@ class Executor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        global _running  # noqa: PLW0603
         # Workflows that wait for something outside live on in threads until the process ends: until
         # then nobody else may be the executor.
         left = bool(self.unfinished("clip"))
         DBOS.destroy()
-        _running = None
+        running.end()
         if self._lock_fd is not None and not left:
             os.close(self._lock_fd)
 

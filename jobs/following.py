@@ -12,6 +12,7 @@ from ulid import ULID
 
 from config.errors import EngineBusyError, EngineFailedError, SealdockError
 from ingest.source import FolderSource
+from jobs.docking import docking
 from jobs.engine import DOCKINGS, Client, Executor, is_free
 from jobs.node import Node
 from metadata.models import Docking, Outcome, Progress, Recorder
@@ -134,8 +135,6 @@ def _arguments(node: Node, docking_id: str, request: Request) -> tuple[Any, ...]
 
 
 def _started(node: Node, executor: Executor, request: Request) -> str:
-    from jobs.docking import docking  # noqa: PLC0415 - registers workflows; only an executor runs them
-
     docking_id = str(ULID())
     executor.start(docking_id, docking, *_arguments(node, docking_id, request))
     return docking_id

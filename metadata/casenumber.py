@@ -20,7 +20,8 @@ def normalise(written: str) -> str:
     with control characters.
     """
     folded = unicodedata.normalize("NFKC", written)
-    number = "".join(folded.split())
+    # What white space kept apart may compose now: one number, one form.
+    number = unicodedata.normalize("NFKC", "".join(folded.split()))
     if not number or len(number) > MAX_LENGTH or any(not c.isprintable() for c in number):
         raise CaseNumberInvalidError(number=written[:MAX_LENGTH])
     bracketed = number.translate(_OPENING)

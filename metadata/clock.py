@@ -18,6 +18,10 @@ SLACK = timedelta(days=1)
 IDLE = timedelta(days=400)
 """A station may rest this long before an unsynchronised clock that runs ahead is doubted."""
 
+FURTHEST = timedelta(days=3653)
+"""Not even a time service is believed that shows ten years more than anything known: it can be wrong,
+or forged, and a lock cannot be taken back."""
+
 _STA_UNSYNC = 0x0040
 _TIMEX_BYTES = 512  # generous: the kernel's struct timex has 208 bytes on 64-bit Linux
 _STATUS_OFFSET = 40  # modes, offset, freq, maxerror, esterror come first (int padded, four longs)
@@ -68,7 +72,8 @@ class StationClock:
         synchronised = self._synchronised()
         earliest = max(RELEASED, vouched or RELEASED)
         latest = earliest + IDLE
-        plausible = earliest - SLACK <= at and (at <= latest or synchronised is True)
+        believed = earliest + (FURTHEST if synchronised is True else IDLE)
+        plausible = earliest - SLACK <= at <= believed
         trusted = at if plausible else min(max(at, earliest), latest)
         return ClockReading(at=at, synchronised=synchronised, plausible=plausible, trusted=trusted)
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -20,7 +21,8 @@ from config.errors import (
 SCHEMA_VERSION = "0001"
 """Newest migration in ``metadata/migrations/versions``."""
 
-BUSY_TIMEOUT_MS = 20_000
+BUSY_TIMEOUT = timedelta(seconds=20)
+"""How long a writer waits for another process before RegisterLockedError."""
 
 
 class Register:
@@ -31,12 +33,12 @@ class Register:
     busy handler sleeps and polls, which would cost up to 100 ms a turn.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT) -> None:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite" or not parsed.database:
             raise RegisterUnsupportedError(url=parsed.render_as_string(hide_password=True))
         self.url = parsed.render_as_string(hide_password=True)
-        self._engine = _sqlite_engine(url)
+        self._engine = _sqlite_engine(url, busy_timeout)
         self._writer = self._engine.execution_options(immediate=True)
         self._turn = threading.RLock()
 
@@ -55,6 +57,7 @@ class Register:
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
+            session.connection()  # BEGIN IMMEDIATE now, not at the first statement
             yield session
 
     def check_version(self) -> None:
@@ -64,9 +67,11 @@ class Register:
         if found != SCHEMA_VERSION:
             raise RegisterVersionError(url=self.url, found=found or "none", expected=SCHEMA_VERSION)
 
-    def connection(self) -> Connection:
-        """Give a plain connection, for migrations."""
-        return self._writer.connect()
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Give a plain connection in one transaction that holds the write lock, for migrations."""
+        with self._turn, self._translated(), self._writer.begin() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close all connections."""
@@ -90,8 +95,9 @@ class Register:
             raise
 
 
-def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, pool_size=8, max_overflow=8, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+def _sqlite_engine(url: str, busy_timeout: timedelta) -> Engine:
+    wait = {"timeout": busy_timeout.total_seconds()}
+    engine = create_engine(url, pool_size=8, max_overflow=8, connect_args=wait)
 
     @event.listens_for(engine, "connect")
     def configure(dbapi: object, _entry: ConnectionPoolEntry) -> None:

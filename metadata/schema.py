@@ -12,13 +12,13 @@ _SCRIPTS = Path(__file__).parent / "migrations"
 
 def upgrade(register: Register, version: str = SCHEMA_VERSION) -> None:
     """Run every migration up to ``version`` in one transaction; an empty database is a first one."""
-    with register.connection() as connection, connection.begin():
+    with register.connection() as connection:
         command.upgrade(_config(connection), version)
 
 
 def downgrade(register: Register, version: str) -> None:
     """Undo migrations down to ``version`` (``base`` for none) in one transaction."""
-    with register.connection() as connection, connection.begin():
+    with register.connection() as connection:
         command.downgrade(_config(connection), version)
 
 

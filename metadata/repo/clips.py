@@ -103,13 +103,10 @@ def _restricted(query: Select[Any], wanted: ClipFilter) -> Select[Any]:
             select(Tag.id).where(Tag.clip_id == Clip.id, Tag.category == wanted.category).exists()
         )
     if wanted.text:
-        query = query.where(
-            or_(
-                Clip.path.icontains(wanted.text, autoescape=True),
-                Clip.id == wanted.text.upper(),
-                Clip.sha256.startswith(wanted.text.lower(), autoescape=True),
-            )
-        )
+        named = [Clip.path.icontains(wanted.text, autoescape=True), Clip.id == wanted.text.upper()]
+        if len(wanted.text) >= MIN_PREFIX:  # every short word of the letters a to f begins some digest
+            named.append(Clip.sha256.startswith(wanted.text.lower(), autoescape=True))
+        query = query.where(or_(*named))
     return query
 
 

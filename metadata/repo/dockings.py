@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from metadata.clock import FURTHEST, RELEASED
 from metadata.events import EventKind
 from metadata.models import Clip, CustodyEvent, Docking, Outcome, Progress, Sighting, Station
 
@@ -92,9 +93,14 @@ def set_progress(session: Session, docking_id: str, bytes_done: int, at: datetim
 
 
 def vouched_time(session: Session) -> datetime | None:
-    """Return the latest time at which the station's clock was held to be plausible."""
+    """Return the latest time at which the station's clock was held to be plausible.
+
+    Nobody weighed the clock when the station was made, so that time counts only as far as the
+    software's own release date goes with it.
+    """
+    created = session.scalar(select(func.max(Station.created_at)))
     times = (
-        session.scalar(select(func.max(Station.created_at))),
+        None if created is None else min(created, RELEASED + FURTHEST),
         session.scalar(select(func.max(Docking.started_at)).where(Docking.clock_plausible)),
         session.scalar(
             select(func.max(CustodyEvent.at)).where(CustodyEvent.kind == EventKind.CLOCK_CONFIRMED.value)

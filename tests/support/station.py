@@ -139,7 +139,7 @@ class Station:
     def events(self, clip: str) -> list[str]:
         return [row[0] for row in self.rows(_EVENTS, clip)]
 
-    def keys(self) -> list[str]:
+    def stored_keys(self) -> list[str]:
         """Return the keys of all objects in the vault, its own folders left out."""
         return sorted(
             str(path.relative_to(self.vault))
@@ -157,7 +157,6 @@ class Station:
 
 
 _EVENTS = "SELECT kind FROM custody_event WHERE clip_id = ? ORDER BY sequence"
-_ENDED = {"confirmed", "released"}
 
 
 def ended(process: "subprocess.Popen[bytes]") -> Ran:
@@ -182,10 +181,9 @@ def digest_of(data: bytes | Path) -> str:
 def make_card(folder: Path, files: Mapping[str | bytes, bytes]) -> Path:
     """Make a folder with these files; their times are equal, so that nothing else tells them apart."""
     for name, data in files.items():
-        path = os.path.join(os.fsencode(folder), os.fsencode(name))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(data)
+        path = folder / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
         os.utime(path, (1_772_330_400, 1_772_330_400))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -268,7 +266,7 @@ def picture(station: Station) -> dict[str, Any]:
 
 def _stored(station: Station) -> list[str]:
     """Return the originals' keys; check that vault, lock records and register tell of the same objects."""
-    keys = station.keys()
+    keys = station.stored_keys()
     noted = station.rows("SELECT key, kind, sha256, size, confirmation FROM stored_version ORDER BY key")
     assert [row[0] for row in noted] == keys
     for key, _, digest, size, confirmation in noted:
@@ -290,7 +288,9 @@ def _dockings(station: Station) -> dict[str, Any]:
     """Return how dockings ended; a rerun may have been another docking, so their number is left out."""
     ids = {row[0] for row in station.rows("SELECT id FROM docking")}
     for docking in ids:
-        parts = Counter(key.rpartition("/")[2].partition(".")[2] for key in station.keys() if docking in key)
+        parts = Counter(
+            key.rpartition("/")[2].partition(".")[2] for key in station.stored_keys() if docking in key
+        )
         assert parts == Counter(("inventory.json", "inventory.json.p7s", "close.json", "close.json.p7s"))
     kinds = station.rows("SELECT kind, count(*) FROM custody_event WHERE clip_id IS NULL GROUP BY kind")
     counts: dict[str, int] = dict(kinds)
