@@ -88,7 +88,7 @@ def main() -> None:
     except SealdockError as error:
         _report(error)
         _leave(error.exit_code)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click ends with the latter when nobody reads its output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(141)
     _leave(code if isinstance(code, int) else 0)

@@ -81,7 +81,12 @@ def case_list(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def case_show(ctx: click.Context, number: str, as_json: bool) -> None:
-    """Show a case: its windows and its clips."""
+    """Show a case: its windows and its clips.
+
+    \b
+    Examples:
+      sealdock case show "苏吴城管罚字〔2026〕第25号"
+    """  # noqa: D301
     from metadata.repo import cases, clips
     from metadata.repo.clips import ClipFilter
 

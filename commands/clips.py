@@ -102,7 +102,7 @@ def tag(ctx: click.Context, clips: tuple[str, ...], category: str, as_json: bool
 
     \b
     Examples:
-      sealdock tag 3fa94c10 --category evidence
+      sealdock tag 3fa94c10 --category case-evidence
     """  # noqa: D301
     from jobs.custody import tag as run
     from metadata.repo import clips as repo

@@ -52,13 +52,12 @@ def main() -> int:
     """Run the demo, or only make its card. Returns the exit code."""
     options = _options()
     if options.card is not None:
-        make_card(options.card)
-        return 0
+        return _only_card(options.card)
     folder = _folder(options.keep)
     started = time.monotonic()
     try:
         Demo(folder).run()
-    except SurpriseError as surprise:
+    except (SurpriseError, OSError, subprocess.SubprocessError) as surprise:
         print(f"\nThe demo FAILED: {surprise}", file=sys.stderr)
         return 1
     finally:
@@ -87,7 +86,7 @@ class Demo:
         command_line = shlex.join(["export", f"SEALDOCK_HOME={self.folder / 'home'}"])
         print(f"$ {command_line}")
         say("1. A recorder's card: two whole videos, a photo, a video cut short, an empty one.")
-        make_card(self.folder / "card", prefix="card")
+        make_card(self.folder / "card", shown_as="card")
         say("2. A home for this station: settings, keys, register, vault.")
         self.sealdock("init")
         say("3. A case, and when its officer worked on it.")
@@ -157,10 +156,10 @@ class Demo:
         manifest = "out/SEAL0001.MP4.manifest.json"
         check = [*OPENSSL, "-in", f"{manifest}.p7s", "-CAfile", "home/keys/authority.pem", "-content"]
         self._run([*check, manifest])
-        text = (self.folder / manifest).read_text(encoding="utf-8")
-        if OFFICER not in text:
-            raise SurpriseError("the manifest does not name the officer")
-        (self.folder / "changed.json").write_text(text.replace(OFFICER, "999999"), encoding="utf-8")
+        editor = ["sed", f"s/{OFFICER}/999999/", manifest]
+        print(f"$ {_typed(editor)} >changed.json")
+        with (self.folder / "changed.json").open("wb") as changed:
+            subprocess.run(editor, cwd=self.folder, stdout=changed, check=True)
         self._run(["cmp", manifest, "changed.json"], code=1)
         self._run([*check, "changed.json"], code=4)
 
@@ -209,12 +208,12 @@ What this does not prove
             not prevented."""
 
 
-def make_card(card: Path, *, prefix: str | None = None) -> None:
-    """Make a recorder's card in the new folder ``card``. ``prefix`` is how to print that folder.
+def make_card(card: Path, *, shown_as: str | None = None) -> None:
+    """Make a recorder's card in the new folder ``card``; print the commands with that folder as ``shown_as``.
 
-    Raises SurpriseError if ffmpeg fails.
+    Prints nothing if that is None. Raises SurpriseError if a command fails, ffmpeg for one.
     """
-    shown = f"{prefix or card}/{FOLDER}"
+    shown = None if shown_as is None else f"{shown_as}/{FOLDER}"
     folder = card / FOLDER
     _step(["mkdir", "-p"], shown, folder, "")
     for name, seconds in (("SEAL0001.MP4", 4), ("SEAL0002.MP4", 3)):
@@ -232,9 +231,21 @@ def make_card(card: Path, *, prefix: str | None = None) -> None:
         _step(["touch", "-d", moment], shown, folder, name)
 
 
-def _step(command: Sequence[str], shown: str, folder: Path, *names: str) -> None:
+def _only_card(card: Path) -> int:
+    if card.exists():
+        _give_up(f"{card} exists already; name a new folder")
+    try:
+        make_card(card)
+    except (SurpriseError, OSError) as surprise:
+        _give_up(f"The card cannot be made: {surprise}")
+    print(f"{len(RECORDED)} files in {card}/{FOLDER}")
+    return 0
+
+
+def _step(command: Sequence[str], shown: str | None, folder: Path, *names: str) -> None:
     """Run a command on files of the card, and print it with the folder as ``shown``."""
-    print(f"$ {_typed([*command, *(f'{shown}/{name}'.rstrip('/') for name in names)])}", flush=True)
+    if shown is not None:
+        print(f"$ {_typed([*command, *(f'{shown}/{name}'.rstrip('/') for name in names)])}", flush=True)
     ran = subprocess.run([*command, *(str(folder / name) for name in names)], check=False)
     if ran.returncode:
         raise SurpriseError(f"{command[0]} ended with {ran.returncode}")

@@ -7,7 +7,8 @@ pyHanko is imported where it is used: it takes longer to load than most commands
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from pyhanko.sign.signers.pdf_cms import Signer as CmsSigner
 
 MAX_SEAL_BYTES = 1024 * 1024
+
+DIGESTS = frozenset({"sha256", "sha384", "sha512"})
+"""Digest algorithms that a seal may use (ETSI TS 119 312); we write SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def sign(data: bytes, signer: Signer) -> bytes:
     from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes  # noqa: PLC0415 - see above
 
     attributes = PdfCMSSignedAttributes(signing_time=datetime.now(UTC).replace(microsecond=0))
-    signed: Any = asyncio.run(
+    signed: Any = _run(
         _cms_signer(signer).async_sign_general_data(
             data, "sha256", detached=True, use_cades=True, signed_attr_settings=attributes
         )
@@ -63,25 +67,21 @@ def verify(
 ) -> SealFacts:
     """Check a seal, offline, and return what it says.
 
-    1. It is one detached CMS signature over exactly ``data``.
-    2. Its certificate leads to one of ``trust_roots`` and was valid at the moment that counts: the time
-       of a trusted timestamp on it, else ``moment``, else now. Revocation stays with the caller.
-    3. A timestamp, if it carries one, is checked against ``timestamp_roots`` where these are given.
+    1. It is CMS: exactly one detached signature, by an algorithm that is still good.
+    2. A timestamp on it, where ``timestamp_roots`` are given, covers this signature and leads to them.
+    3. The signature covers exactly ``data``, and is its certificate's.
+    4. The certificate is for signing, leads to one of ``trust_roots``, and was valid at the moment that
+       counts: the time of the timestamp of step 2, else ``moment``, else now.
 
-    Raises SealInvalidError naming the step that failed.
+    Revocation stays with the caller, and so does what the signer was entitled to. Raises SealInvalidError
+    naming the step that failed.
     """
-    from hashing.timestamp import embedded_token, verify_token  # noqa: PLC0415 - see above
-
-    signed_data = _parse(signature)
-    info = signed_data["signer_infos"][0]
-    token = embedded_token(signature)
-    stamped = None
-    if token is not None and timestamp_roots:
-        stamped = verify_token(token, info["signature"].native, trust_roots=timestamp_roots)
-    status = asyncio.run(_status(data, signed_data, trust_roots, stamped or moment))
-    if not status.intact or not status.valid:
+    signed_data = _parse(signature)  # 1
+    stamped = _stamped(signature, timestamp_roots)  # 2
+    status = _run(_status(data, signed_data, trust_roots, stamped or moment))
+    if not status.intact or not status.valid:  # 3
         raise SealInvalidError(what="signature", problem="it does not cover these bytes")
-    if not status.trusted:
+    if not status.trusted:  # 4
         raise SealInvalidError(what="certificate", problem="it does not lead to a trusted root at that time")
     certificate = x509.load_der_x509_certificate(status.signing_cert.dump())
     return SealFacts(
@@ -90,6 +90,16 @@ def verify(
         signed_at=status.signer_reported_dt,
         timestamp=stamped,
     )
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run pyHanko's coroutines, which wait for nothing here, also where an event loop runs already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as beside:
+        return beside.submit(asyncio.run, work).result()
 
 
 def _parse(signature: bytes) -> Any:
@@ -105,20 +115,30 @@ def _parse(signature: bytes) -> Any:
         infos = signed_data["signer_infos"]
         if len(infos) != 1 or signed_data["encap_content_info"]["content"].native is not None:
             raise SealInvalidError(what="seal", problem="it is not one detached signature")
+        algorithm = infos[0]["digest_algorithm"]["algorithm"].native
     except (ValueError, TypeError, KeyError) as error:
         raise SealInvalidError(what="seal", problem=f"not CMS: {error}"[:200]) from error
+    if algorithm not in DIGESTS:
+        raise SealInvalidError(what="seal", problem=f"digest algorithm {algorithm} is not accepted")
     return signed_data
+
+
+def _stamped(signature: bytes, roots: Sequence[x509.Certificate]) -> datetime | None:
+    from hashing.timestamp import embedded_token, signature_value, verify_token  # noqa: PLC0415 - see above
+
+    if not roots:
+        return None
+    token = embedded_token(signature)
+    return None if token is None else verify_token(token, signature_value(signature), trust_roots=roots)
 
 
 async def _status(
     data: bytes, signed_data: Any, trust_roots: Sequence[x509.Certificate], moment: datetime | None
 ) -> Any:
     from asn1crypto import x509 as asn1_x509  # noqa: PLC0415 - see above
-    from pyhanko.sign.validation.errors import SignatureValidationError  # noqa: PLC0415
     from pyhanko.sign.validation.generic_cms import async_validate_detached_cms  # noqa: PLC0415
     from pyhanko.sign.validation.settings import KeyUsageConstraints  # noqa: PLC0415
     from pyhanko_certvalidator import ValidationContext  # noqa: PLC0415
-    from pyhanko_certvalidator.errors import PathError  # noqa: PLC0415
 
     roots = [asn1_x509.Certificate.load(root.public_bytes(Encoding.DER)) for root in trust_roots]
     context = ValidationContext(
@@ -131,8 +151,9 @@ async def _status(
             signer_validation_context=context,
             key_usage_settings=KeyUsageConstraints(key_usage={"digital_signature"}),
         )
-    except (SignatureValidationError, PathError, ValueError, TypeError, KeyError) as error:
-        raise SealInvalidError(what="signature", problem=str(error)[:200]) from error
+    except Exception as error:  # damaged input upsets the libraries in many ways: each refuses
+        problem = str(error)[:200] or type(error).__name__
+        raise SealInvalidError(what="signature", problem=problem) from error
 
 
 @lru_cache(maxsize=4)

@@ -121,6 +121,8 @@ def verify_token(
     """
     import rfc3161_client  # noqa: PLC0415 - only homes with an authority need it
 
+    if not trust_roots:
+        raise SealInvalidError(what="timestamp", problem="no root is trusted for timestamps")
     try:
         response: Any = _as_response(token, rfc3161_client)
         # Only the roots: whatever else the verifier is told it trusts as much as them. It finds the
@@ -134,38 +136,59 @@ def verify_token(
 
 
 def attach(seal: bytes, token: bytes) -> bytes:
-    """Return the seal with a token as unsigned attribute; the signature itself is unchanged."""
-    from asn1crypto import cms  # noqa: PLC0415
+    """Return the seal with a token as unsigned attribute; the signature itself is unchanged.
 
-    content = cms.ContentInfo.load(seal)
-    info = content["content"]["signer_infos"][0]
-    kept = [
-        item
-        for item in (info["unsigned_attrs"] if info["unsigned_attrs"].native else ())
-        if item["type"].native != _ATTRIBUTE
-    ]
-    stamped = cms.CMSAttribute({"type": _ATTRIBUTE, "values": [cms.ContentInfo.load(token)]})
+    A token that it carries already is replaced. The caller has checked the token
+    (:meth:`Authority.token` has). Raises SealInvalidError if one of the two cannot be read.
+    """
+    from asn1crypto import cms  # noqa: PLC0415 - only homes with an authority need it
+
+    content = _content(seal)
+    info = _signer_info(content)
+    kept = [item for item in _unsigned(info) if item["type"].native != _ATTRIBUTE]
+    stamped = cms.CMSAttribute({"type": _ATTRIBUTE, "values": [_content(token)]})
     info["unsigned_attrs"] = cms.CMSAttributes([*kept, stamped])
     return bytes(content.dump(force=True))
 
 
 def signature_value(seal: bytes) -> bytes:
-    """Return the signature value of a seal: what a timestamp covers."""
-    from asn1crypto import cms  # noqa: PLC0415
-
-    value: bytes = cms.ContentInfo.load(seal)["content"]["signer_infos"][0]["signature"].native
+    """Return the signature value of a seal: what a timestamp covers. Raises SealInvalidError."""
+    value: bytes = _signer_info(_content(seal))["signature"].native
     return value
 
 
 def embedded_token(seal: bytes) -> bytes | None:
-    """Return the token that a seal carries, if there is one."""
-    from asn1crypto import cms  # noqa: PLC0415
-
-    info = cms.ContentInfo.load(seal)["content"]["signer_infos"][0]
-    for attribute in info["unsigned_attrs"] if info["unsigned_attrs"].native else ():
+    """Return the token that a seal carries, if there is one. Raises SealInvalidError."""
+    info = _signer_info(_content(seal))
+    for attribute in _unsigned(info):
         if attribute["type"].native == _ATTRIBUTE:
             return bytes(attribute["values"][0].dump())
     return None
+
+
+def _content(data: bytes) -> Any:
+    """Read CMS signed data, wholly, so that later steps meet no surprises."""
+    from asn1crypto import cms  # noqa: PLC0415 - only homes with an authority need it
+
+    try:
+        content = cms.ContentInfo.load(data, strict=True)
+        if content["content_type"].native != "signed_data":
+            raise SealInvalidError(what="seal", problem="it is not CMS signed data")
+        content.native  # noqa: B018 - parses every part
+    except (ValueError, TypeError, KeyError) as error:
+        raise SealInvalidError(what="seal", problem=f"not CMS: {error}"[:200]) from error
+    return content
+
+
+def _signer_info(content: Any) -> Any:
+    infos = content["content"]["signer_infos"]
+    if len(infos) != 1:
+        raise SealInvalidError(what="seal", problem="it is not one signature")
+    return infos[0]
+
+
+def _unsigned(info: Any) -> Any:
+    return info["unsigned_attrs"] if info["unsigned_attrs"].native else ()
 
 
 def _request(signature_value: bytes, nonce: int) -> bytes:

@@ -101,7 +101,7 @@ def _copy(
         with source.open(path) as fd:
             before = os.fstat(fd)
             size = before.st_size
-            _require_space(spool, size, rules.min_free_bytes)
+            _make_room(spool, size, rules.min_free_bytes)
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
             reading = _spooled(fd, spool, rules.algorithms, on_bytes)
             after = os.fstat(fd)
@@ -126,10 +126,8 @@ def _copy(
 def _spooled(
     fd: int, spool: Path, algorithms: tuple[Algorithm, ...], on_bytes: Callable[[int], None] | None
 ) -> Reading:
-    # Always a new file: a rest of an earlier try is never written into, whatever else may hold it.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with _spool_errors():
-        spool.unlink(missing_ok=True)
         sink = os.open(spool, flags, _SPOOL_MODE)
     try:
         reading = read_through(fd, algorithms=algorithms, sink_fd=sink, on_bytes=on_bytes)
@@ -180,8 +178,11 @@ def _free(spool: Path) -> int:
     return space.f_bavail * space.f_frsize
 
 
-def _require_space(spool: Path, size: int, min_free: int) -> None:
+def _make_room(spool: Path, size: int, min_free: int) -> None:
+    """Take away what an interrupted try left, never writing into it; require the space for a new copy."""
     with _spool_errors():
+        with suppress(FileNotFoundError):
+            spool.unlink()
         spool.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         free = _free(spool)
     if free < size + min_free:

@@ -1,7 +1,9 @@
 """Retrieval: copies of clips with their seals, each one an event that is logged before the file appears."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from ulid import ULID
@@ -22,7 +24,10 @@ from metadata.repo import cases, clips, integrity, objects
 from metadata.repo.clips import ClipFilter
 from metadata.states import SAFE, ClipState
 from storage import layout
-from storage.retrieval import fetch, safe_name
+from storage.retrieval import fetch, part_name, safe_name
+
+_ENDINGS = ("", ".manifest.json", ".manifest.json.p7s", ".manifest.json.t.p7s")
+"""What lies beside a copy, and the copy itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,8 @@ def retrieve(
 ) -> list[Retrieved]:
     """Write copies of clips, each with its manifest and seal beside it, into ``folder``.
 
-    Names that collide get the clip's id in front. Raises DigestMismatchError, with an alert, for a
-    clip whose stored bytes are wrong; nothing of it appears.
+    Names that collide get the clip's id in front; nothing that is there is touched. Raises
+    DigestMismatchError, with an alert, for a clip whose stored bytes are wrong; nothing of it appears.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,15 +73,28 @@ def retrieve(
     taken: set[str] = set()
     given: list[Retrieved] = []
     for clip in wanted_clips:
-        name = safe_name(clip.name, clip.id)
-        if name.casefold() in taken or (folder / name).exists():
-            name = f"{clip.id}_{name}"
-        taken.add(name.casefold())
+        name = _free_name(folder, clip, taken)
         item = _one(node, clip, purpose, folder / name)
         given.append(item)
         if on_clip is not None:
             on_clip(item)
     return given
+
+
+def _free_name(folder: Path, clip: Clip, taken: set[str]) -> str:
+    """Return a name under which a copy *and all that lies beside it* have room, and take it.
+
+    A card may hold a clip that is called like another one's manifest.
+    """
+    plain = safe_name(clip.name, clip.id)
+    numbered = (f"{clip.id}-{number}_{plain}" for number in count(2))
+    for name in chain((plain, f"{clip.id}_{plain}"), numbered):
+        names = [part_name(name), *(f"{name}{ending}" for ending in _ENDINGS)]
+        folded = {item.casefold() for item in names}  # some systems take upper and lower case for one
+        if taken.isdisjoint(folded) and not any(os.path.lexists(folder / item) for item in names):
+            taken |= folded
+            return name
+    raise AssertionError("numbers do not end")
 
 
 def _one(node: Node, clip: Clip, purpose: str, target: Path) -> Retrieved:

@@ -189,7 +189,8 @@ def _note_refusal(node: Node, error: SealdockError) -> None:
         return
     with node.register.write() as session:
         facts = {key: str(value) for key, value in error.facts.items()}
-        integrity.raise_alert(session, "timestamp-invalid", node.clock.now(), facts=facts)
+        if not integrity.has_alert(session, "timestamp-invalid", facts):
+            integrity.raise_alert(session, "timestamp-invalid", node.clock.now(), facts=facts)
 
 
 def _officer(

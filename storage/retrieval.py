@@ -48,7 +48,7 @@ def fetch(
     the place to log the retrieval. Raises DigestMismatchError (nothing appears),
     ObjectMissingError, or RetrievalTargetError where the target cannot be written or exists.
     """
-    temp = target.with_name(f".{target.name}.part")
+    temp = target.with_name(part_name(target.name))
     try:
         sink = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -24,6 +24,8 @@ from storage.immutable import set_immutable
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
+WRITTEN = 1_772_150_400
+"""When the files of a card were written: 27 February 2026, in seconds since 1970."""
 _KEPT = ("HOME", "PATH", "TMPDIR", "USER", "LOGNAME", "VIRTUAL_ENV")
 _ANSI = re.compile(r"\x1b\[")
 
@@ -184,7 +186,7 @@ def make_card(folder: Path, files: Mapping[str | bytes, bytes]) -> Path:
         path = folder / os.fsdecode(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        os.utime(path, (1_772_330_400, 1_772_330_400))
+        os.utime(path, (WRITTEN, WRITTEN))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -18,27 +18,55 @@ APPEND_ONLY = {
     "tag": "id = NEW.id OR (clip_id = NEW.clip_id AND category = NEW.category)",
 }
 
+# Tables whose rows may change their state, but never go: what was seen stays seen.
+NEVER_DELETED = {
+    "alert": "id = NEW.id",
+    "assignment": "id = NEW.id",
+    "case_window": (
+        "id = NEW.id OR (case_id = NEW.case_id AND officer_id = NEW.officer_id "
+        "AND starts_at = NEW.starts_at AND ends_at = NEW.ends_at)"
+    ),
+    "clip": "id = NEW.id",
+    "docking": "id = NEW.id",
+    "enforcement_case": "id = NEW.id OR number = NEW.number",
+    "integrity_run": "id = NEW.id",
+    "link": "id = NEW.id OR (clip_id = NEW.clip_id AND ended_at IS NULL AND NEW.ended_at IS NULL)",
+    "object": "sha256 = NEW.sha256",
+    "officer": "id = NEW.id",
+    "recorder": "id = NEW.id OR identity = NEW.identity",
+    "seal_timestamp": "manifest_sha256 = NEW.manifest_sha256",
+    "sighting": "id = NEW.id OR (docking_id = NEW.docking_id AND position = NEW.position)",
+    "signing_key": "id = NEW.id",
+    "station": "id = NEW.id",
+    "stored_version": "id = NEW.id OR (vault = NEW.vault AND key = NEW.key AND version = NEW.version)",
+}
+
 
 def _append_only(table: str, same_row: str) -> None:
     """Refuse UPDATE, DELETE and INSERT OR REPLACE (which deletes without firing a delete trigger)."""
-    for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
-    op.execute(
-        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
-        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same_row}) "
-        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-    )
+    rule = f"{table} is append-only"
+    _refuse(f"{table}_no_update", f"UPDATE ON {table}", rule)
+    _refuse(f"{table}_no_delete", f"DELETE ON {table}", rule)
+    _refuse_replacing_insert(table, same_row, rule)
 
 
-def _never_deleted(table: str) -> None:
-    """Refuse DELETE: the row may change its state, but what was seen stays seen."""
-    op.execute(
-        f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{table} rows are never deleted'); END"
-    )
+def _never_deleted(table: str, same_row: str) -> None:
+    """Refuse DELETE, and INSERT and UPDATE OR REPLACE, which delete the row that is in the way."""
+    rule = f"{table} rows are never deleted"
+    _refuse(f"{table}_no_delete", f"DELETE ON {table}", rule)
+    _refuse_replacing_insert(table, same_row, rule)
+    other = f"SELECT 1 FROM {table} WHERE (rowid = NEW.rowid OR {same_row}) AND rowid <> OLD.rowid"
+    _refuse(f"{table}_no_replacing_update", f"UPDATE ON {table} WHEN EXISTS ({other})", rule)
+
+
+def _refuse_replacing_insert(table: str, same_row: str, rule: str) -> None:
+    # The hidden row number is a unique key too.
+    same = f"SELECT 1 FROM {table} WHERE rowid = NEW.rowid OR {same_row}"
+    _refuse(f"{table}_no_replace", f"INSERT ON {table} WHEN EXISTS ({same})", rule)
+
+
+def _refuse(name: str, what: str, rule: str) -> None:
+    op.execute(f"CREATE TRIGGER {name} BEFORE {what} BEGIN SELECT RAISE(ABORT, '{rule}'); END")
 
 
 def upgrade() -> None:
@@ -475,17 +503,8 @@ def upgrade() -> None:
     )
     for table, same_row in APPEND_ONLY.items():
         _append_only(table, same_row)
-    for table in (
-        "clip",
-        "docking",
-        "enforcement_case",
-        "link",
-        "object",
-        "recorder",
-        "sighting",
-        "stored_version",
-    ):
-        _never_deleted(table)
+    for table, same_row in NEVER_DELETED.items():
+        _never_deleted(table, same_row)
 
 
 def downgrade() -> None:
