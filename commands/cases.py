@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from commands.common import Moment, json_option, local, open_node, print_clips, print_json
+from commands.common import Moment, json_option, local, open_node, print_clips, print_json, shown
 from config.messages import _
 
 
@@ -73,7 +73,7 @@ def case_list(ctx: click.Context, as_json: bool) -> None:
         print_json([{"case": number, "title": title, "clips": count} for number, title, count in rows])
         return
     for number, title, count in rows:
-        click.echo(f"{number}  {count:5}  {title or ''}".rstrip())
+        click.echo(f"{number}  {count:5}  {shown(title or '')}".rstrip())
 
 
 @case.command("show")
@@ -112,7 +112,7 @@ def case_show(ctx: click.Context, number: str, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{found.number}  {found.title or ''}".rstrip())
+    click.echo(f"{found.number}  {shown(found.title or '')}".rstrip())
     for row in windows:
         click.echo(f"  {row.officer_id}  {local(row.starts_at)} - {local(row.ends_at)}")
     print_clips(records)

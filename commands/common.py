@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from jobs.node import Node
     from metadata.repo.clips import ClipRecord
 
+_LONGEST_SHOWN = 4096
+"""Characters; as long as a path may be."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
@@ -93,12 +96,20 @@ def print_clips(records: "list[ClipRecord]") -> None:
         digest = (record.sha256 or "-")[:12]
         click.echo(
             f"{record.id}  {digest:12}  {record.state:18} {size(record.size):>9}  {start:16}  "
-            f"{record.path}  {about}".rstrip()
+            f"{shown(record.path)}  {about}".rstrip()
         )
     count = len(records)
     click.echo(
         ngettext("{count} clip", "{count} clips", count).format(count=count) if count else _("No clips.")
     )
+
+
+def shown(name: Any) -> str:
+    """Show a text from a card or a table on one line: a terminal must not obey it."""
+    from config.masking import printable
+
+    # An inventory holds names that are not UTF-8 as {text, bytes_b64}.
+    return printable(str(name["text"] if isinstance(name, dict) else name), limit=_LONGEST_SHOWN)
 
 
 def local(at: datetime) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.common import json_option, local, open_node, print_json, size
+from commands.common import json_option, local, open_node, print_json, shown, size
 from config.errors import DockingIncompleteError
 from config.messages import _, ngettext
 
@@ -70,15 +70,17 @@ def _receipt(ended: "Followed") -> None:
     clips = ngettext("{count} clip", "{count} clips", count).format(count=count)
     click.echo(
         _("Docking {docking}, recorder {recorder} (claimed)").format(
-            docking=ended.docking, recorder=ended.identity
+            docking=ended.docking, recorder=shown(ended.identity)
         )
     )
     click.echo(_("{at}  {clips}, {size}").format(at=local(ended.started_at), clips=clips, size=total))
     for record in ended.clips:
         if record.id in ended.unsafe:
-            click.echo(f"  {record.state}: {record.path}  {record.reason or ''}".rstrip())
+            click.echo(f"  {record.state}: {shown(record.path)}  {record.reason or ''}".rstrip())
     for item in ended.skipped:
-        click.echo(_("  not a file, not read: {path} ({what})").format(**item))
+        click.echo(
+            _("  not a file, not read: {path} ({what})").format(path=shown(item["path"]), what=item["what"])
+        )
     if ended.not_read_again:
         known = ended.not_read_again
         click.echo(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from commands.common import Duration, json_option, open_node, print_json, size
+from commands.common import Duration, json_option, open_node, print_json, shown, size
 from config.errors import VerificationFailedError
 from config.messages import _
 
@@ -62,7 +62,7 @@ def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bo
             )
         )
         for item in report.failed:
-            click.echo(f"  {item.problem}: {item.clip} {item.name} sha256:{item.sha256}")
+            click.echo(f"  {item.problem}: {item.clip} {shown(item.name)} sha256:{item.sha256}")
     if not report.ok:
         if not as_json:
             error = VerificationFailedError(failed=len(report.failed), checked=report.checked)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import click
 
-from commands.common import Moment, json_option, local, open_node, print_json
+from commands.common import Moment, json_option, local, open_node, print_json, shown
 from config.messages import _
 
 
@@ -38,7 +38,7 @@ def recorders_list(ctx: click.Context, as_json: bool) -> None:
         )
         return
     for row in rows:
-        click.echo(f"{row.id}  {row.profile:14} {row.identity}  {local(row.first_seen)}")
+        click.echo(f"{row.id}  {row.profile:14} {shown(row.identity)}  {local(row.first_seen)}")
 
 
 @recorders.command("assign")

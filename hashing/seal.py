@@ -23,9 +23,13 @@ from config.errors import SealInvalidError
 from hashing.keys import Signer, key_id
 
 if TYPE_CHECKING:
+    from pyhanko.sign.attributes import SignedAttributeProviderSpec
     from pyhanko.sign.signers.pdf_cms import Signer as CmsSigner
 
 MAX_SEAL_BYTES = 1024 * 1024
+
+_UTC_TIME_YEARS = range(1950, 2050)
+"""Years that a UTCTime can say (RFC 5652, section 11.3)."""
 
 DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 """Digest algorithms that a seal may use (ETSI TS 119 312); we write SHA-256."""
@@ -46,13 +50,8 @@ class SealFacts:
 
 def sign(data: bytes, signer: Signer) -> bytes:
     """Return the detached CAdES-B signature of ``data``, in DER."""
-    from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes  # noqa: PLC0415 - see above
-
-    attributes = PdfCMSSignedAttributes(signing_time=datetime.now(UTC).replace(microsecond=0))
     signed: Any = _run(
-        _cms_signer(signer).async_sign_general_data(
-            data, "sha256", detached=True, use_cades=True, signed_attr_settings=attributes
-        )
+        _cms_signer(signer).async_sign_general_data(data, "sha256", detached=True, use_cades=True)
     )
     return bytes(signed.dump())
 
@@ -124,10 +123,10 @@ def _parse(signature: bytes) -> Any:
 
 
 def _stamped(signature: bytes, roots: Sequence[x509.Certificate]) -> datetime | None:
-    from hashing.timestamp import embedded_token, signature_value, verify_token  # noqa: PLC0415 - see above
-
     if not roots:
         return None
+    from hashing.timestamp import embedded_token, signature_value, verify_token  # noqa: PLC0415 - see above
+
     token = embedded_token(signature)
     return None if token is None else verify_token(token, signature_value(signature), trust_roots=roots)
 
@@ -180,9 +179,44 @@ def _cms_signer(signer: Signer) -> "CmsSigner":
 
     store = SimpleCertificateStore()  # type: ignore[no-untyped-call] # pyHanko left it untyped
     store.register_multiple([converted(item) for item in signer.chain])
-    return EcdsaSigner(
+    made = EcdsaSigner(
         signing_cert=converted(signer.certificate),
         cert_registry=store,
         signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
         embed_roots=True,
     )
+    made.signed_attr_prov_spec = _attributes(made.signing_cert)
+    return made
+
+
+def _attributes(certificate: Any) -> "SignedAttributeProviderSpec":
+    """Return the signed attributes of CAdES-B beside type and digest: certificate and claimed time.
+
+    pyHanko writes every time as UTCTime, which ends with 2049. A station's clock may be that wrong, and
+    still its footage has to be sealed: later times are GeneralizedTime (RFC 5652, section 11.3).
+    """
+    from asn1crypto import cms, core  # noqa: PLC0415 - see above
+    from pyhanko.sign.attributes import (  # noqa: PLC0415
+        CMSAttributeProvider,
+        SignedAttributeProviderSpec,
+        SigningCertificateV2Provider,
+    )
+
+    class SigningTime(CMSAttributeProvider):
+        attribute_type = "signing_time"
+
+        async def build_attr_value(self, dry_run: bool = False) -> Any:  # noqa: ARG002 - pyHanko's signature
+            now = datetime.now(UTC).replace(microsecond=0)
+            if now.year in _UTC_TIME_YEARS:
+                return cms.Time({"utc_time": core.UTCTime(now)})
+            return cms.Time({"generalized_time": core.GeneralizedTime(now)})
+
+    class Attributes(SignedAttributeProviderSpec):
+        def signed_attr_providers(
+            self,
+            data_digest: bytes,  # noqa: ARG002 - neither attribute depends on it
+            digest_algorithm: str,  # noqa: ARG002
+        ) -> "tuple[CMSAttributeProvider, ...]":
+            return SigningCertificateV2Provider(certificate), SigningTime()
+
+    return Attributes()

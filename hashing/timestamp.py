@@ -25,9 +25,11 @@ from config.errors import (
     TimestampInvalidError,
     TimestampUnavailableError,
 )
+from hashing.stamped import attach, embedded_token, signature_value
+
+__all__ = ["Authority", "attach", "embedded_token", "signature_value", "verify_token"]
 
 MAX_REPLY_BYTES = 64 * 1024
-_ATTRIBUTE = "signature_time_stamp_token"
 _HTTP_OK = 200
 _GRANTED = (0, 1)  # granted, granted with modifications (RFC 3161, 2.4.2)
 
@@ -49,19 +51,19 @@ class Authority:
         if problem is not None:
             raise InvalidSettingError(key="timestamp.url", problem=problem)
 
-    def token(self, signature_value: bytes) -> bytes:
-        """Ask for a token over a signature value; return it in DER once it is checked.
+    def token(self, stamped: bytes) -> bytes:
+        """Ask for a token over the signature value ``stamped``; return it in DER once it is checked.
 
         Raises TimestampUnavailableError when the authority does not answer, and TimestampInvalidError
         when it answers with anything but a good token for this very request.
         """
         nonce = secrets.randbits(63)
-        reply = self._ask(_request(signature_value, nonce))
+        reply = self._ask(_request(stamped, nonce))
         token, found_nonce = self._parse(reply)
         if found_nonce != nonce:
             raise TimestampInvalidError(url=self.url, problem="the answer is to another request (nonce)")
         try:
-            verify_token(token, signature_value, trust_roots=self.trust_roots)
+            verify_token(token, stamped, trust_roots=self.trust_roots)
         except SealInvalidError as error:
             raise TimestampInvalidError(url=self.url, problem=str(error.facts.get("problem"))) from error
         return token
@@ -72,9 +74,12 @@ class Authority:
         connection = kind(parts.hostname or "", parts.port, timeout=self.timeout)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         outcome: list[tuple[int, bytes] | Exception] = []
+        sockets: list[socket.socket] = []  # the connection forgets its own before the answer is read
 
         def exchange() -> None:
             try:
+                connection.connect()
+                sockets.append(connection.sock)
                 outcome.append(_post(connection, path, body))
             except (OSError, http.client.HTTPException) as error:
                 outcome.append(error)
@@ -86,8 +91,9 @@ class Authority:
         thread.join(self.timeout)
         found = outcome[0] if outcome else TimeoutError(f"no complete answer within {self.timeout:g} s")
         if isinstance(found, Exception):
-            with suppress(OSError, AttributeError):  # wakes a thread that still waits
-                connection.sock.shutdown(socket.SHUT_RDWR)
+            for waiting in sockets:  # ends a thread that still reads; of TLS only the socket below it
+                with suppress(OSError):
+                    socket.socket.shutdown(waiting, socket.SHUT_RDWR)
             problem = str(found) or type(found).__name__
             raise TimestampUnavailableError(url=self.url, problem=problem) from found
         status, data = found
@@ -112,10 +118,12 @@ class Authority:
             raise TimestampInvalidError(url=self.url, problem=f"not a timestamp: {error}"[:200]) from error
 
 
-def verify_token(
-    token: bytes, signature_value: bytes, *, trust_roots: Sequence[x509.Certificate]
-) -> datetime:
-    """Check a token over a signature value, at the token's own time; return that time (UTC).
+def verify_token(token: bytes, stamped: bytes, *, trust_roots: Sequence[x509.Certificate]) -> datetime:
+    """Check a token over the signature value ``stamped``, at the token's own time; return that time (UTC).
+
+    1. Its signer's certificate is for timestamps only and led to one of ``trust_roots`` at that time.
+    2. Its signature holds.
+    3. It is over the digest of ``stamped``.
 
     Raises SealInvalidError.
     """
@@ -128,75 +136,20 @@ def verify_token(
         # Only the roots: whatever else the verifier is told it trusts as much as them. It finds the
         # certificates between in the token itself.
         verifier = rfc3161_client.VerifierBuilder(roots=list(trust_roots)).build()
-        verifier.verify_message(response, signature_value)
+        verifier.verify_message(response, stamped)
         made: datetime = response.tst_info.gen_time
     except (ValueError, TypeError, KeyError, rfc3161_client.VerificationError) as error:
-        raise SealInvalidError(what="timestamp", problem=str(error)[:200] or "invalid") from error
+        problem = str(error).partition(": ErrorStack")[0][:200] or type(error).__name__
+        raise SealInvalidError(what="timestamp", problem=problem) from error
     return made.astimezone(UTC)
 
 
-def attach(seal: bytes, token: bytes) -> bytes:
-    """Return the seal with a token as unsigned attribute; the signature itself is unchanged.
-
-    A token that it carries already is replaced. The caller has checked the token
-    (:meth:`Authority.token` has). Raises SealInvalidError if one of the two cannot be read.
-    """
-    from asn1crypto import cms  # noqa: PLC0415 - only homes with an authority need it
-
-    content = _content(seal)
-    info = _signer_info(content)
-    kept = [item for item in _unsigned(info) if item["type"].native != _ATTRIBUTE]
-    stamped = cms.CMSAttribute({"type": _ATTRIBUTE, "values": [_content(token)]})
-    info["unsigned_attrs"] = cms.CMSAttributes([*kept, stamped])
-    return bytes(content.dump(force=True))
-
-
-def signature_value(seal: bytes) -> bytes:
-    """Return the signature value of a seal: what a timestamp covers. Raises SealInvalidError."""
-    value: bytes = _signer_info(_content(seal))["signature"].native
-    return value
-
-
-def embedded_token(seal: bytes) -> bytes | None:
-    """Return the token that a seal carries, if there is one. Raises SealInvalidError."""
-    info = _signer_info(_content(seal))
-    for attribute in _unsigned(info):
-        if attribute["type"].native == _ATTRIBUTE:
-            return bytes(attribute["values"][0].dump())
-    return None
-
-
-def _content(data: bytes) -> Any:
-    """Read CMS signed data, wholly, so that later steps meet no surprises."""
-    from asn1crypto import cms  # noqa: PLC0415 - only homes with an authority need it
-
-    try:
-        content = cms.ContentInfo.load(data, strict=True)
-        if content["content_type"].native != "signed_data":
-            raise SealInvalidError(what="seal", problem="it is not CMS signed data")
-        content.native  # noqa: B018 - parses every part
-    except (ValueError, TypeError, KeyError) as error:
-        raise SealInvalidError(what="seal", problem=f"not CMS: {error}"[:200]) from error
-    return content
-
-
-def _signer_info(content: Any) -> Any:
-    infos = content["content"]["signer_infos"]
-    if len(infos) != 1:
-        raise SealInvalidError(what="seal", problem="it is not one signature")
-    return infos[0]
-
-
-def _unsigned(info: Any) -> Any:
-    return info["unsigned_attrs"] if info["unsigned_attrs"].native else ()
-
-
-def _request(signature_value: bytes, nonce: int) -> bytes:
+def _request(stamped: bytes, nonce: int) -> bytes:
     from asn1crypto import tsp  # noqa: PLC0415
 
     imprint = {
         "hash_algorithm": {"algorithm": "sha256"},
-        "hashed_message": hashlib.sha256(signature_value).digest(),
+        "hashed_message": hashlib.sha256(stamped).digest(),
     }
     request = {"version": "v1", "message_imprint": imprint, "nonce": nonce, "cert_req": True}
     return bytes(tsp.TimeStampReq(request).dump())

@@ -35,6 +35,9 @@ EXECUTOR_ID = "station"
 DOCKINGS = "dockings"
 DERIVE = "derive"
 
+_READY = b"ready"
+"""Stands in the lock file from when the engine's database has its schema."""
+
 _POLL_SECONDS = 0.2
 _DOCKINGS_AT_ONCE = 16
 _DERIVE_AT_ONCE = 2
@@ -71,6 +74,7 @@ class Executor:
             DOCKINGS, worker_concurrency=_DOCKINGS_AT_ONCE, polling_interval_sec=_POLL_SECONDS
         )
         DBOS.register_queue(DERIVE, worker_concurrency=_DERIVE_AT_ONCE, polling_interval_sec=_POLL_SECONDS)
+        os.write(self._lock_fd, _READY)
         return self
 
     def __exit__(
@@ -146,19 +150,30 @@ def _outcome(status: Any) -> tuple[str, Any]:
 def is_free(home: Path) -> bool:
     """Tell whether no process holds the home's executor at this moment."""
     try:
-        os.close(_take_lock(home))
+        os.close(_take_lock(home, keep=False))
     except EngineBusyError:
         return False
     return True
 
 
-def _take_lock(home: Path) -> int:
-    fd = os.open(home / "engine.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def is_ready(home: Path) -> bool:
+    """Tell whether the holder of the executor has made the engine's database, so that it takes work."""
+    return _lock_file(home).read_bytes() == _READY
+
+
+def _lock_file(home: Path) -> Path:
+    return home / "engine.lock"
+
+
+def _take_lock(home: Path, *, keep: bool = True) -> int:
+    fd = os.open(_lock_file(home), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(fd)
         raise EngineBusyError(home=str(home)) from error
+    if keep:
+        os.ftruncate(fd, 0)
     return fd
 
 

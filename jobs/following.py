@@ -13,7 +13,7 @@ from ulid import ULID
 from config.errors import EngineBusyError, EngineFailedError, SealdockError
 from ingest.source import FolderSource
 from jobs.docking import docking
-from jobs.engine import DOCKINGS, Client, Executor, is_free
+from jobs.engine import DOCKINGS, Client, Executor, is_free, is_ready
 from jobs.node import Node
 from metadata.models import Docking, Outcome, Progress, Recorder
 from metadata.repo import clips, dockings
@@ -79,6 +79,9 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
                 _drain(node, executor, docking_id, on_progress)
                 break
         except EngineBusyError:
+            if not is_ready(node.home):
+                time.sleep(_LOOK_SECONDS)
+                continue
             client = Client(node)
             try:
                 docking_id = docking_id or _enqueued(node, client, request)

@@ -34,6 +34,11 @@ def safe_name(name: str, otherwise: str) -> str:
     return f"{stem}{dot}{suffix}" if stem else otherwise
 
 
+def part_name(name: str) -> str:
+    """Return what a copy is called until all of it is there and proved."""
+    return f".{name}.part"
+
+
 def fetch(
     vault: Vault,
     key: str,

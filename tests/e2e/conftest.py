@@ -1,18 +1,15 @@
 """Homes for the end-to-end tests. A fresh one is copied: making keys and a register takes a second."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.register_assert_rewrite("tests.support.station")
 
-from tests.support.station import Station, thaw  # noqa: E402 - its assertions must be rewritten first
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do this")
-as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root is refused nothing")
+from tests.support.footage import CLIPS, FIRST, HOSTILE, OFFICER  # noqa: E402 - same
+from tests.support.station import Station, make_card, thaw  # noqa: E402 - its assertions must be rewritten first
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +21,49 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Station:
 @pytest.fixture
 def station(blank: Station, tmp_path: Path) -> Iterator[Station]:
     """A fresh home of the test's own."""
-    fresh = Station(tmp_path / "home")
-    shutil.copytree(blank.home, fresh.home)
+    fresh = blank.copy(tmp_path / "home")
     yield fresh
     thaw(fresh.home)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """A home made by init, with its vault as protected as this user can make it."""
+    station = Station(tmp_path_factory.mktemp("main") / "home", {"SEALDOCK_VAULT_IMMUTABLE": "auto"})
+    yield station.init()
+    thaw(station.home)
+
+
+@pytest.fixture(scope="session")
+def media_bytes(video: Path, picture: Path) -> dict[str, bytes]:
+    return {
+        CLIPS["morning"]: video.read_bytes(),
+        CLIPS["eleven"]: video.read_bytes() + bytes(16),
+        CLIPS["afternoon"]: picture.read_bytes(),
+    }
+
+
+@pytest.fixture(scope="session")
+def docked(
+    home: Station, media_bytes: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What ``dock --json`` says of a recorder whose names tell officer and time; one case is known."""
+    window = ["--officer", OFFICER, "--from", "2026-03-01T09:00+08:00", "--to", "2026-03-01T10:30+08:00"]
+    assert home.json("case", "add", FIRST, *window) == {"case": FIRST, "linked": 0, "ambiguous": 0}
+    return home.dock(make_card(tmp_path_factory.mktemp("card"), media_bytes))
+
+
+@pytest.fixture(scope="session")
+def clips(docked: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The clips of that docking by what they are called here."""
+    by_path = {clip["path"]: clip for clip in docked["clips"]}
+    return {word: by_path[path] for word, path in CLIPS.items()}
+
+
+@pytest.fixture(scope="session")
+def hostile(
+    home: Station, docked: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """A second recorder whose names are meant to do harm."""
+    assert docked["ok"]
+    return home.dock(make_card(tmp_path_factory.mktemp("hostile"), dict(HOSTILE)), "--officer", "999")

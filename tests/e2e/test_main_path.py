@@ -1,19 +1,14 @@
 """The way of footage through one home: docked, linked, found, given out, checked."""
 
-import csv
-import io
 import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tests.support.footage import CLIPS, FIRST, HOSTILE, OFFICER
 from tests.support.station import (
     Station,
     clip_key,
@@ -21,67 +16,9 @@ from tests.support.station import (
     make_card,
     openssl_accepts,
     sealed_document,
-    thaw,
 )
 
-OFFICER = "012345"
-FIRST, SECOND, THIRD = (f"苏吴城管罚字〔2026〕第{number}号" for number in (25, 26, 27))
-CLIPS = {
-    "morning": f"DCIM/ABC1234_{OFFICER}_20260301093000_0001.MP4",
-    "eleven": f"DCIM/ABC1234_{OFFICER}_20260301110000_0002_IMP.MP4",
-    "afternoon": f"DCIM/ABC1234_{OFFICER}_20260301150000_0003.JPG",
-}
-HOSTILE = {
-    "con: <x>|?.mp4": b"reserved signs",
-    "two\nlines.txt": b"a line break",
-    "-rf": b"looks like an option",
-    "a/same.txt": b"one",
-    "b/same.txt": b"another",
-    "执法 记录.txt": b"Chinese and a space",
-    ".hidden": b"a dot in front",
-    "x": b"its manifest goes by the name of the next one",
-    "x.manifest.json": b"a clip that is called like a manifest",
-}
 STATES = {"found", "offloaded", "sealed", "stored", "confirmed", "released"}
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """A home made by init, with its vault as protected as this user can make it."""
-    station = Station(tmp_path_factory.mktemp("main") / "home", {"SEALDOCK_VAULT_IMMUTABLE": "auto"})
-    yield station.init()
-    thaw(station.home)
-
-
-@pytest.fixture(scope="module")
-def media_bytes(video: Path, picture: Path) -> dict[str, bytes]:
-    return {
-        CLIPS["morning"]: video.read_bytes(),
-        CLIPS["eleven"]: video.read_bytes() + bytes(16),
-        CLIPS["afternoon"]: picture.read_bytes(),
-    }
-
-
-@pytest.fixture(scope="module")
-def docked(home: Station, media_bytes: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What ``dock --json`` says of a recorder whose names tell officer and time; one case is known."""
-    window = ["--officer", OFFICER, "--from", "2026-03-01T09:00+08:00", "--to", "2026-03-01T10:30+08:00"]
-    assert home.json("case", "add", FIRST, *window) == {"case": FIRST, "linked": 0, "ambiguous": 0}
-    return home.dock(make_card(tmp_path_factory.mktemp("card"), media_bytes))
-
-
-@pytest.fixture(scope="module")
-def clips(docked: Any) -> dict[str, dict[str, Any]]:
-    """The clips of that docking by what they are called here."""
-    by_path = {clip["path"]: clip for clip in docked["clips"]}
-    return {word: by_path[path] for word, path in CLIPS.items()}
-
-
-@pytest.fixture(scope="module")
-def hostile(home: Station, docked: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A second recorder whose names are meant to do harm."""
-    assert docked["ok"]
-    return home.dock(make_card(tmp_path_factory.mktemp("hostile"), dict(HOSTILE)), "--officer", "999")
 
 
 def test_init_says_what_its_keys_are_worth(tmp_path: Path) -> None:
@@ -152,52 +89,6 @@ def test_every_step_is_an_event_with_an_actor(home: Station, clips: dict[str, di
     assert all(body["actor"].keys() == {"kind", "id", "authenticated"} for body in bodies)
 
 
-def test_a_clip_in_a_window_of_its_officer_is_linked(home: Station, clips: dict[str, dict[str, Any]]) -> None:
-    assert clips["morning"]["case"] == FIRST
-    assert "linked" in home.events(clips["morning"]["id"])
-    assert clips["afternoon"]["case"] is None
-
-
-def test_two_cases_that_might_claim_a_clip_leave_it_to_a_person(
-    home: Station, clips: dict[str, dict[str, Any]]
-) -> None:
-    for number in (SECOND, THIRD):
-        window = ["--officer", OFFICER, "--from", "2026-03-01T10:55+08:00", "--to", "2026-03-01T11:30+08:00"]
-        told = home.json("case", "add", number, *window)
-        if number == SECOND:
-            assert told == {"case": SECOND, "linked": 1, "ambiguous": 0}
-    eleven = clips["eleven"]["id"]
-    assert home.value("SELECT count(*) FROM link_candidate WHERE clip_id = ?", eleven) == 0
-    refused = home.run("link", eleven, "--case", THIRD, "--json").expect(70)
-    assert refused.error["facts"] == {"clip": eleven, "case": SECOND}
-    (moved,) = home.json("link", eleven, "--case", THIRD, "--move")
-    assert moved["case"] == THIRD
-    assert Counter(home.events(eleven))["linked"] == 2
-    assert Counter(home.events(eleven))["unlinked"] == 1
-
-
-def test_the_work_list(home: Station, docked: Any, video: Path, tmp_path: Path) -> None:
-    assert docked["ok"]
-    number = "苏吴城管罚字〔2026〕第{}号"
-    rows = [
-        {
-            "number": number.format(index),
-            "title": "",
-            "officer": "077777",
-            "from": "2026-03-02T09:00",
-            "to": "2026-03-02T10:00",
-        }
-        for index in (41, 42)
-    ]
-    home.json("case", "import", write_csv(tmp_path / "cases.csv", rows))
-    card = make_card(tmp_path / "card", {"DEF1234_077777_20260302093000_0001.MP4": video.read_bytes()})
-    (clip,) = home.dock(card)["clips"]
-    assert clip["case"] is None
-    assert [found["id"] for found in home.json("clips", "--ambiguous")] == [clip["id"]]
-    home.json("link", clip["id"], "--case", number.format(42))
-    assert home.json("clips", "--ambiguous") == []
-
-
 def test_filters(home: Station, clips: dict[str, dict[str, Any]], hostile: Any) -> None:
     def found(*filters: str) -> set[str]:
         return {clip["path"] for clip in home.json("clips", *filters)}
@@ -207,7 +98,8 @@ def test_filters(home: Station, clips: dict[str, dict[str, Any]], hostile: Any) 
     promised = {"id", "name", "sha256", "size", "state", "case", "reason"}
     assert all(promised <= clip.keys() for clip in everything)
     morning = clips["morning"]
-    assert found("--case", "苏吴城管罚字[2026]第25号") == {CLIPS["morning"]}
+    in_case = {clip["path"] for clip in everything if clip["case"] == FIRST}
+    assert found("--case", "苏吴城管罚字[2026]第25号") == in_case >= {CLIPS["morning"]}
     assert found("--officer", "999") == set(HOSTILE)
     assert found("--recorder", morning["recorder"]) == set(CLIPS.values())
     span = ("--since", "2026-03-01T10:00+08:00", "--until", "2026-03-01T15:00+08:00")
@@ -216,96 +108,6 @@ def test_filters(home: Station, clips: dict[str, dict[str, Any]], hostile: Any) 
     assert found("--text", "_0003.") == {CLIPS["afternoon"]}
     assert found("--text", morning["sha256"][:12]) == {CLIPS["morning"]}
     assert found("--state", "quarantined") == set()
-
-
-def test_a_clip_by_the_start_of_its_digest(home: Station, clips: dict[str, dict[str, Any]]) -> None:
-    (found,) = home.json("tag", clips["afternoon"]["sha256"][:10], "--category", "routine")
-    assert found["id"] == clips["afternoon"]["id"]
-    assert {clip["id"] for clip in home.json("clips", "--category", "routine")} == {found["id"]}
-    refused = home.run("tag", "ffffff0000", "--category", "routine", "--json").expect(65)
-    assert refused.error["error"] == "clip-not-found"
-    wrong = home.run("tag", found["id"], "--category", "inspektion", "--json").expect(20)
-    assert wrong.error["facts"]["nearest"] == "inspection"
-
-
-def test_locks_grow_and_never_shrink(home: Station, hostile: Any) -> None:
-    clip = next(clip for clip in hostile["clips"] if clip["path"] == "-rf")
-    key = clip_key(clip["sha256"])
-    beside = [found for found in home.stored_keys() if found.startswith(f"seals/{clip['sha256']}/")]
-    assert len(beside) == 2
-    now = datetime.now(UTC)
-    assert timedelta(days=170) < home.lock(key) - now < timedelta(days=190)
-
-    home.json("tag", clip["id"], "--category", "inspection")
-    longer = home.lock(key)
-    assert timedelta(days=360) < longer - now < timedelta(days=370)
-    assert {home.lock(found) for found in beside} == {longer}
-    home.json("tag", clip["id"], "--category", "routine")
-    assert home.lock(key) == longer
-
-    (linked,) = home.json("link", clip["id"], "--case", FIRST)
-    assert linked["permanent"]
-    longest = home.lock(key)
-    assert timedelta(days=390) < longest - now < timedelta(days=400)
-    assert {home.lock(found) for found in beside} == {longest}
-    kinds = Counter(home.events(clip["id"]))
-    assert (kinds["tagged"], kinds["linked"], kinds["lock-extended"]) == (2, 1, 2)
-
-
-def test_cases_shown_and_listed(home: Station, clips: dict[str, dict[str, Any]]) -> None:
-    shown = home.json("case", "show", "苏吴城管罚字 [2026] 第25号")
-    assert shown["case"] == FIRST
-    assert clips["morning"]["id"] in {clip["id"] for clip in shown["clips"]}
-    assert shown["windows"][0]["officer"] == OFFICER
-    listed = {row["case"]: row["clips"] for row in home.json("case", "list")}
-    assert listed[FIRST] == len(shown["clips"])
-    assert (
-        home.run("case", "show", "苏吴城管罚字〔2026〕第999号", "--json").expect(67).error["error"]
-        == "case-not-found"
-    )
-    assert home.run("case", "add", FIRST, "--json").expect(68).error["error"] == "case-exists"
-
-
-def write_csv(path: Path, rows: list[dict[str, str]], encoding: str = "utf-8") -> Path:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, ["number", "title", "officer", "from", "to"])
-    writer.writeheader()
-    writer.writerows(rows)
-    path.write_bytes(text.getvalue().encode(encoding))
-    return path
-
-
-def test_import_in_the_encoding_of_the_office(home: Station, docked: Any, tmp_path: Path) -> None:
-    assert docked["ok"]
-    formula = '=HYPERLINK("http://192.0.2.1/","点击")'
-    window = {"officer": "055555", "from": "2026-04-01 09:00", "to": "2026-04-01 10:00"}
-    rows = [
-        {"number": "苏吴城管罚字【2026】第31号", "title": "占道经营", **window},
-        {"number": "苏吴城管罚字〔2026〕第32号", "title": formula, "officer": "", "from": "", "to": ""},
-    ]
-    table = write_csv(tmp_path / "cases.csv", rows, "gbk")
-    assert home.json("case", "import", table) == {"cases": 2, "windows": 1, "linked": 0, "ambiguous": 0}
-    events = home.value("SELECT count(*) FROM custody_event")
-    assert home.json("case", "import", table) == {"cases": 0, "windows": 0, "linked": 0, "ambiguous": 0}
-    assert home.value("SELECT count(*) FROM custody_event") == events
-    titles = {row["case"]: row["title"] for row in home.json("case", "list")}
-    assert titles["苏吴城管罚字〔2026〕第31号"] == "占道经营"
-    assert titles["苏吴城管罚字〔2026〕第32号"] == formula
-    shown = home.json("case", "show", "苏吴城管罚字〔2026〕第31号")
-    assert shown["windows"] == [
-        {"officer": "055555", "from": "2026-04-01T01:00:00+00:00", "to": "2026-04-01T02:00:00+00:00"}
-    ]
-
-
-def test_import_names_every_bad_row_and_takes_none(home: Station, docked: Any, tmp_path: Path) -> None:
-    assert docked["ok"]
-    good = {"number": "苏吴城管罚字〔2026〕第51号", "title": "", "officer": "", "from": "", "to": ""}
-    span = {"from": "2026-04-01T10:00", "to": "2026-04-01T09:00"}
-    rows = [good, {**good, "number": ""}, {**good, "officer": "1"}, {**good, "officer": "1", **span}]
-    before = home.value("SELECT count(*) FROM enforcement_case")
-    refused = home.run("case", "import", write_csv(tmp_path / "bad.csv", rows), "--json").expect(71)
-    assert re.findall(r"(?:^|; )(\d+):", str(refused.error["facts"]["rows"])) == ["3", "4", "5"]
-    assert home.value("SELECT count(*) FROM enforcement_case") == before
 
 
 def test_retrieval_by_clip(home: Station, clips: dict[str, dict[str, Any]], tmp_path: Path) -> None:

@@ -49,7 +49,10 @@ def test_an_authority_that_lies_leaves_the_seal_pending(
         tsa.behaviour = behaviour
         assert station.dock(card, **_settings(tsa))["ok"]
         assert 1 <= tsa.asked <= 4, "only clips that were under way may have asked"
-        assert station.json("seals", "status", "--json", **_settings(tsa)) == {"timestamped": 0, "pending": 12}
+        assert station.json("seals", "status", "--json", **_settings(tsa)) == {
+            "timestamped": 0,
+            "pending": 12,
+        }
         assert station.value("SELECT count(*) FROM alert WHERE kind = 'timestamp-invalid'") == 1
         assert _stamped(station) == []
 

@@ -196,7 +196,7 @@ def test_one_of_many_writers_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_full_medium_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(fd: int, data: bytes) -> int:
+    def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     (tmp_path / "old").write_bytes(b"old")

@@ -446,7 +446,7 @@ def test_a_file_that_changes_its_size_meanwhile(tmp_path: Path, content: bytes, 
 
     fd = source(tmp_path, content)
     try:
-        with pytest.raises(OSError, match="changed|shorter") as caught:
+        with pytest.raises(OSError, match=r"changed|shorter") as caught:
             read_chunks(fd, on_bytes=on_bytes)
         assert caught.value.errno == errno.ESTALE
     finally:

@@ -161,7 +161,7 @@ def test_other_things_are_no_seals(signer: Signer) -> None:
 
 
 def test_sealing_works_inside_an_event_loop(signer: Signer) -> None:
-    async def both() -> str:  # noqa: RUF029 - the loop that runs is the point
+    async def both() -> str:
         return seal.verify(DATA, seal.sign(DATA, signer), trust_roots=signer.chain).key_id
 
     assert asyncio.run(both()) == signer.key_id

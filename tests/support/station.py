@@ -7,6 +7,7 @@ is not told by the code it tests.
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -120,6 +121,11 @@ class Station:
     def init(self) -> "Station":
         self.ok("init")
         return self
+
+    def copy(self, home: Path) -> "Station":
+        """Copy a home that nothing was docked in: its vault's place is written nowhere yet."""
+        shutil.copytree(self.home, home)
+        return replace(self, home=home)
 
     def dock(self, card: Path, *arguments: str, code: int = 0, **settings: str) -> dict[str, Any]:
         """Dock a card and return what ``dock --json`` says."""

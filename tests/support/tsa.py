@@ -103,7 +103,8 @@ def authority(
     folder.mkdir(parents=True, exist_ok=True)
     start = valid_from or datetime.now(UTC) - timedelta(days=1)
     tsa = TestAuthority(folder=folder, root=_make_keys(folder, start, start + valid_for))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(tsa))
+    handler = type("Handler", (_Handler,), {"tsa": tsa})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     tsa.url = f"http://127.0.0.1:{server.server_port}/tsr"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -155,61 +156,69 @@ def _make_keys(folder: Path, start: datetime, end: datetime) -> x509.Certificate
     return root
 
 
-def _handler(tsa: TestAuthority) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            query = self.rfile.read(int(self.headers["Content-Length"]))
-            tsa.asked += 1
-            try:
-                self._answer(query)
-            except OSError:
-                self.close_connection = True  # the client has gone, as tests of timeouts do
+class _Handler(BaseHTTPRequestHandler):
+    """Answers as the authority's behaviour says; ``tsa`` is set by the class that is made for each."""
 
-        def _answer(self, query: bytes) -> None:
-            match tsa.behaviour:
-                case Behaviour.ERROR_STATUS:
-                    self._send(b"out of order", status=503)
-                case Behaviour.REDIRECT:
-                    self._send(b"", status=307, location=tsa.url)
-                case Behaviour.GARBAGE:
-                    self._send(b"<html>Please log in to the wireless network</html>")
-                case Behaviour.OTHER_IMPRINT:
-                    self._send(tsa.reply(_changed(query, imprint=bytes(32))))
-                case Behaviour.OTHER_NONCE:
-                    self._send(tsa.reply(_changed(query, nonce=12345)))
-                case Behaviour.REFUSAL:
-                    self._send(tsp.TimeStampResp({"status": {"status": "rejection"}}).dump())
-                case Behaviour.HUGE:
-                    self._send(bytes(1024 * 1024))
-                case Behaviour.HANG:
-                    tsa.ended.wait(60)
-                case Behaviour.DRIP:
-                    self._drip()
-                case Behaviour.GOOD:
-                    self._send(tsa.reply(query))
+    tsa: ClassVar[TestAuthority]
 
-        def _send(self, body: bytes, *, status: int = 200, location: str | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/timestamp-reply")
-            self.send_header("Content-Length", str(len(body)))
-            if location is not None:
-                self.send_header("Location", location)
-            self.end_headers()
-            self.wfile.write(body)
+    def do_POST(self) -> None:
+        query = self.rfile.read(int(self.headers["Content-Length"]))
+        self.tsa.asked += 1
+        try:
+            self._answer(query)
+        except OSError:
+            self.close_connection = True  # the client has gone, as tests of timeouts do
 
-        def _drip(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            while not tsa.ended.is_set():
-                self.wfile.write(b"\x30")
-                self.wfile.flush()
-                time.sleep(0.05)
+    def _answer(self, query: bytes) -> None:
+        match self.tsa.behaviour:
+            case Behaviour.ERROR_STATUS:
+                self._send(b"out of order", status=503)
+            case Behaviour.REDIRECT:
+                self._send(b"", status=307, location=self.tsa.url)
+            case Behaviour.HANG:
+                self.tsa.ended.wait(60)
+            case Behaviour.DRIP:
+                self._drip()
+            case behaviour:
+                self._send(_body(self.tsa, behaviour, query))
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing: test output is for findings."""
+    def _send(self, body: bytes, *, status: int = 200, location: str | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/timestamp-reply")
+        self.send_header("Content-Length", str(len(body)))
+        if location is not None:
+            self.send_header("Location", location)
+        self.end_headers()
+        self.wfile.write(body)
 
-    return Handler
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        while not self.tsa.ended.is_set():
+            self.wfile.write(b"\x30")
+            self.wfile.flush()
+            time.sleep(0.05)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: test output is for findings."""
+
+
+def _body(tsa: TestAuthority, behaviour: Behaviour, query: bytes) -> bytes:
+    match behaviour:
+        case Behaviour.GARBAGE:
+            return b"<html>Please log in to the wireless network</html>"
+        case Behaviour.HUGE:
+            return bytes(1024 * 1024)
+        case Behaviour.REFUSAL:
+            refusal: bytes = tsp.TimeStampResp({"status": {"status": "rejection"}}).dump()
+            return refusal
+        case Behaviour.OTHER_IMPRINT:
+            return tsa.reply(_changed(query, imprint=bytes(32)))
+        case Behaviour.OTHER_NONCE:
+            return tsa.reply(_changed(query, nonce=12345))
+        case _:
+            return tsa.reply(query)
 
 
 def _changed(query: bytes, *, imprint: bytes | None = None, nonce: int | None = None) -> bytes:

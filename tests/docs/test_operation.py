@@ -1,0 +1,48 @@
+import re
+import shlex
+
+import pytest
+
+from cli import root
+from config.errors import all_errors
+from config.settings import Settings
+from tests.docs.console import ROOT, blocks, commands
+
+TEXT = (ROOT / "docs" / "operation.md").read_text("utf-8")
+CRON = [block.text for block in blocks(TEXT) if block.kind == "cron"]
+JOBS = [line.split(None, 5)[5] for line in CRON[0].splitlines() if "=" not in line]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_cron_jobs_are_understood(job: str) -> None:
+    words = shlex.split(job)
+    (name,) = [name for name, _ in commands(root) if words[: len(name.split())] == name.split()]
+    context = dict(commands(root))[name].make_context(name, words[len(name.split()) :])
+    assert context.info_name == name
+
+
+def test_settings_named_exist() -> None:
+    sections = Settings.model_fields
+    named = [
+        name
+        for row in TEXT.splitlines()
+        if row.startswith("| `") and "|---" not in row
+        for name in re.findall(r"`(\w+\.\w+)`", row.split("|")[1])
+    ]
+    assert len(named) >= 8
+    for name in named:
+        section, _, key = name.partition(".")
+        kind = sections[section].annotation
+        assert kind is not None
+        assert key in kind.model_fields, name
+
+
+def test_exit_codes_are_those_of_the_program() -> None:
+    known = {kind.exit_code: kind.code for kind in all_errors()}
+    own = {0, 1, 2, 130}
+    table = TEXT.split("\n## Exit codes\n")[1].split("\n## ")[0]
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    assert codes >= own
+    assert codes - own <= set(known)
+    for code, slug in re.findall(r"^\| (\d+), `([\w-]+)`", TEXT, re.MULTILINE):
+        assert known[int(code)] == slug

@@ -1,0 +1,117 @@
+"""What ``verify`` finds when somebody with the rights of the vault has been at it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.station import Station, clip_key, flip, make_card, thaw, writable
+
+DAMAGED = ("original", "manifest", "seal gone", "lock gone", "original gone", "longer", "torn lock")
+SOUND = "sound"
+Harmed = tuple[Station, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def harmed(
+    blank: Station, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Station, dict[str, Any]]]:
+    """A home with one clip for each way of doing harm, all but one of them harmed; the clips by name."""
+    folder = tmp_path_factory.mktemp("harmed")
+    station = blank.copy(folder / "home")
+    found = station.dock(make_card(folder / "card", {name: name.encode() for name in (*DAMAGED, SOUND)}))
+    clips = {clip["name"]: clip for clip in found["clips"]}
+
+    def seals(name: str) -> list[Path]:
+        """Manifest and seal."""
+        return sorted((station.vault / "seals" / clips[name]["sha256"]).iterdir())
+
+    def lock(name: str) -> Path:
+        return station.vault / ".locks" / f"{clip_key(clips[name]['sha256'])}.json"
+
+    def original(name: str) -> Path:
+        return station.object(clips[name]["sha256"])
+
+    flip(original("original"), 3)
+    flip(seals("manifest")[0], 100)
+    seals("seal gone")[1].unlink()
+    lock("lock gone").unlink()
+    original("original gone").unlink()
+    with writable(original("longer")) as path, path.open("ab") as file:
+        file.write(b"!")
+    with writable(lock("torn lock")) as path:
+        path.write_bytes(path.read_bytes()[:-5])
+    yield station, clips
+    thaw(station.home)
+
+
+def problems(station: Station, level: str) -> dict[str, str]:
+    """Run verify; return problems by clip name, once everything about the run is as promised."""
+    ran = station.run("verify", "--level", level, "--json").expect(44)
+    told = ran.json
+    assert told["ok"] is False
+    assert told["checked"] == len(DAMAGED) + 1
+    assert all({"clip", "sha256", "problem"} <= item.keys() for item in told["failed"])
+    names = dict(station.rows("SELECT id, name FROM clip"))
+    return {names[item["clip"]]: item["problem"] for item in told["failed"]}
+
+
+AT_LOCK = {
+    "seal gone": "seal: missing",
+    "lock gone": "lock-missing",
+    "original gone": "missing",
+    "longer": "size",
+    "torn lock": "lock-missing",
+}
+ANY_READ = AT_LOCK | {"original": "digest", "manifest": "manifest: digest"}
+
+
+@pytest.mark.parametrize(("level", "expected"), [("lock", AT_LOCK), ("sample", ANY_READ), ("full", ANY_READ)])
+def test_each_level_names_the_clips_that_were_harmed(
+    harmed: Harmed, level: str, expected: dict[str, str]
+) -> None:
+    station, clips = harmed
+    before = station.value("SELECT count(*) FROM alert WHERE kind = 'integrity'")
+    assert problems(station, level) == expected
+    (run,) = station.rows("SELECT id, level, checked, failed FROM integrity_run ORDER BY id DESC LIMIT 1")
+    assert run[1:] == (level, len(DAMAGED) + 1, len(expected))
+    harmed_ids = {clips[name]["id"] for name in expected}
+    logged = station.rows(
+        "SELECT clip_id FROM custody_event WHERE kind = 'integrity-failed' AND attempt = ?", run[0]
+    )
+    assert {row[0] for row in logged} == harmed_ids
+    raised = station.rows("SELECT clip_id FROM alert WHERE kind = 'integrity' ORDER BY id")[before:]
+    assert {row[0] for row in raised} == harmed_ids
+
+
+def test_a_person_is_told_what_to_do(harmed: Harmed) -> None:
+    station, clips = harmed
+    told = station.run("verify", "--level", "lock").expect(44)
+    assert clips["seal gone"]["id"] in told.text
+    assert clips[SOUND]["id"] not in told.text
+    assert told.err.strip()
+    assert station.json("status")["alert_counts"]["integrity"] >= len(AT_LOCK)
+
+
+def test_harmed_bytes_are_not_given_out(harmed: Harmed, tmp_path: Path) -> None:
+    station, clips = harmed
+    out = tmp_path / "out"
+    for name, code in (("original", 40), ("original gone", 50)):
+        station.run("retrieve", clips[name]["id"], "--purpose", "review", "--to", out).expect(code)
+        assert "retrieved" not in station.events(clips[name]["id"])
+    assert list(out.iterdir()) == []
+    station.ok("retrieve", clips[SOUND]["id"], "--purpose", "review", "--to", out)
+    assert (out / SOUND).read_bytes() == SOUND.encode()
+
+
+def test_a_budget_takes_what_was_not_looked_at_for_longest(station: Station, tmp_path: Path) -> None:
+    station.dock(make_card(tmp_path / "card", {name: name.encode() for name in "abcd"}))
+    checked: list[str] = []
+    for _ in range(4):
+        told = station.json("verify", "--level", "full", "--budget", "0s")
+        assert (told["ok"], told["checked"], told["remaining"]) == (True, 1, 3)
+        query = "SELECT clip_id FROM integrity_result ORDER BY id DESC LIMIT 1"
+        checked.append(station.value(query))
+    assert len(set(checked)) == 4
+    station.run("verify", "--budget", "soon").expect(17)
