@@ -7,6 +7,7 @@ import click
 
 from commands.common import (
     Moment,
+    aware,
     json_option,
     open_node,
     print_clips,
@@ -69,25 +70,26 @@ def clips(
     from metadata.repo import clips as repo
     from metadata.states import ClipState
 
-    wanted = repo.ClipFilter(
-        case=None if case is None else normalise(case),
-        officer=officer,
-        recorder=recorder,
-        since=since,
-        until=until,
-        category=category,
-        unlinked=unlinked,
-        ambiguous=ambiguous,
-        state=None if state is None else ClipState(state),
-        docking=docking,
-        text=text,
-    )
     with open_node(ctx) as node, node.register.read() as session:
+        zone = node.settings.time_zone
+        wanted = repo.ClipFilter(
+            case=None if case is None else normalise(case),
+            officer=officer,
+            recorder=recorder,
+            since=None if since is None else aware(since, zone),
+            until=None if until is None else aware(until, zone),
+            category=category,
+            unlinked=unlinked,
+            ambiguous=ambiguous,
+            state=None if state is None else ClipState(state),
+            docking=docking,
+            text=text,
+        )
         records = repo.records(session, repo.find(session, wanted))
     if as_json:
         print_json([record.to_json() for record in records])
     else:
-        print_clips(records)
+        print_clips(records, node.settings.time_zone)
 
 
 @click.command()
@@ -114,7 +116,7 @@ def tag(ctx: click.Context, clips: tuple[str, ...], category: str, as_json: bool
     if as_json:
         print_json([record.to_json() for record in records])
     else:
-        print_clips(records)
+        print_clips(records, node.settings.time_zone)
 
 
 @click.command()
@@ -140,7 +142,7 @@ def link(ctx: click.Context, clips: tuple[str, ...], case: str, move: bool, as_j
     if as_json:
         print_json([record.to_json() for record in records])
     else:
-        print_clips(records)
+        print_clips(records, node.settings.time_zone)
 
 
 @click.command()

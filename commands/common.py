@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,13 +86,13 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def print_clips(records: "list[ClipRecord]") -> None:
-    """Print clips as a table: a line each, newest knowledge last."""
+def print_clips(records: "list[ClipRecord]", zone: tzinfo) -> None:
+    """Print clips as a table: a line each, times in ``zone``."""
     from config.messages import _, ngettext
 
     for record in records:
-        start = local(record.recorded_at) if record.recorded_at else "-"
-        about = record.reason or record.case or ""
+        start = local(record.recorded_at, zone) if record.recorded_at else "-"
+        about = "  ".join(filter(None, (record.case, damage(record), record.reason)))
         digest = (record.sha256 or "-")[:12]
         click.echo(
             f"{record.id}  {digest:12}  {record.state:18} {size(record.size):>9}  {start:16}  "
@@ -112,9 +112,14 @@ def shown(name: Any) -> str:
     return printable(str(name["text"] if isinstance(name, dict) else name), limit=_LONGEST_SHOWN)
 
 
-def local(at: datetime) -> str:
-    """Show a time in the zone of this machine, to the minute."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M")
+def damage(record: "ClipRecord") -> str | None:
+    """Return the condition of a clip that is media and not whole: kept, but somebody should know."""
+    return record.condition if record.condition not in {None, "intact", "not_media"} else None
+
+
+def local(at: datetime, zone: tzinfo) -> str:
+    """Show a time in the station's zone, to the minute."""
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
 def size(count: float) -> str:
@@ -146,16 +151,20 @@ class Duration(click.ParamType[timedelta]):
 
 
 class Moment(click.ParamType[datetime]):
-    """A time in ISO 8601; without a zone it is local to this machine."""
+    """A time in ISO 8601; one without a zone stays naive until ``aware`` gives it the station's."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read a time and make it aware."""
+        """Read a time."""
         if isinstance(value, datetime):
             return value
         try:
-            found = datetime.fromisoformat(str(value))
+            return datetime.fromisoformat(str(value))
         except ValueError:
             self.fail(f"{value!r} is not a time like 2026-03-01 or 2026-03-01T09:30+08:00", param, ctx)
-        return found.astimezone()
+
+
+def aware(at: datetime, zone: tzinfo) -> datetime:
+    """Return a time with its zone; one without was meant in the station's."""
+    return at if at.tzinfo else at.replace(tzinfo=zone)

@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from commands.common import json_option, local, open_node, print_json, shown, size
+from commands.common import damage, json_option, local, open_node, print_json, shown, size
 from config.errors import DockingIncompleteError
 from config.messages import _, ngettext
 
@@ -42,12 +43,12 @@ def dock(ctx: click.Context, source: Path, officer: str | None, reread: bool, as
         raise click.BadParameter(f"1 to {MAX_OFFICER} printable characters", param_hint="--officer")
     with open_node(ctx) as node, _progress(quiet=as_json) as show:
         ended = follow(node, Request(source.absolute(), officer, reread), show)
-    _print(ended, as_json=as_json)
+    _print(ended, node.settings.time_zone, as_json=as_json)
     if not ended.ok:
         ctx.exit(DockingIncompleteError.exit_code)
 
 
-def _print(ended: "Followed", *, as_json: bool) -> None:
+def _print(ended: "Followed", zone: tzinfo, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -60,10 +61,10 @@ def _print(ended: "Followed", *, as_json: bool) -> None:
             }
         )
         return
-    _receipt(ended)
+    _receipt(ended, zone)
 
 
-def _receipt(ended: "Followed") -> None:
+def _receipt(ended: "Followed", zone: tzinfo) -> None:
     """Print what an officer takes away: what came in, whether it is safe, and the close-out's digest."""
     count = len(ended.clips)
     total = size(sum(record.size for record in ended.clips))
@@ -73,10 +74,14 @@ def _receipt(ended: "Followed") -> None:
             docking=ended.docking, recorder=shown(ended.identity)
         )
     )
-    click.echo(_("{at}  {clips}, {size}").format(at=local(ended.started_at), clips=clips, size=total))
+    click.echo(_("{at}  {clips}, {size}").format(at=local(ended.started_at, zone), clips=clips, size=total))
     for record in ended.clips:
         if record.id in ended.unsafe:
             click.echo(f"  {record.state}: {shown(record.path)}  {record.reason or ''}".rstrip())
+        elif (condition := damage(record)) is not None:
+            click.echo(
+                _("  kept, but {condition}: {path}").format(condition=condition, path=shown(record.path))
+            )
     for item in ended.skipped:
         click.echo(
             _("  not a file, not read: {path} ({what})").format(path=shown(item["path"]), what=item["what"])

@@ -89,7 +89,7 @@ def clock(ctx: click.Context, confirm: bool, as_json: bool) -> None:
     verdict = (
         _("plausible") if reading.plausible else _("NOT plausible: locks are computed from an earlier date")
     )
-    click.echo(f"{local(reading.at)}  {words[reading.synchronised]}, {verdict}")
+    click.echo(f"{local(reading.at, node.settings.time_zone)}  {words[reading.synchronised]}, {verdict}")
     if not reading.plausible:
         ctx.exit(1)
 

@@ -62,7 +62,7 @@ def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bo
             )
         )
         for item in report.failed:
-            click.echo(f"  {item.problem}: {item.clip} {shown(item.name)} sha256:{item.sha256}")
+            click.echo(f"  {item.problem}: {item.clip or '-'} {shown(item.name)} sha256:{item.sha256}")
     if not report.ok:
         if not as_json:
             error = VerificationFailedError(failed=len(report.failed), checked=report.checked)

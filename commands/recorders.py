@@ -4,7 +4,7 @@ from datetime import datetime
 
 import click
 
-from commands.common import Moment, json_option, local, open_node, print_json, shown
+from commands.common import Moment, aware, json_option, local, open_node, print_json, shown
 from config.messages import _
 
 
@@ -38,7 +38,8 @@ def recorders_list(ctx: click.Context, as_json: bool) -> None:
         )
         return
     for row in rows:
-        click.echo(f"{row.id}  {row.profile:14} {shown(row.identity)}  {local(row.first_seen)}")
+        seen = local(row.first_seen, node.settings.time_zone)
+        click.echo(f"{row.id}  {row.profile:14} {shown(row.identity)}  {seen}")
 
 
 @recorders.command("assign")
@@ -46,9 +47,10 @@ def recorders_list(ctx: click.Context, as_json: bool) -> None:
 @click.option("--officer", metavar="ID", required=True, help="Officer number.")
 @click.option("--from", "start", type=Moment(), required=True, help="From when.")
 @click.option("--to", "end", type=Moment(), help="Until when (default: until further notice).")
+@json_option
 @click.pass_context
 def recorders_assign(
-    ctx: click.Context, recorder: str, officer: str, start: datetime, end: datetime | None
+    ctx: click.Context, recorder: str, officer: str, start: datetime, end: datetime | None, as_json: bool
 ) -> None:
     """Say that an officer carries a recorder; clips without a better claim are ascribed to that officer.
 
@@ -58,8 +60,20 @@ def recorders_assign(
     """  # noqa: D301
     from jobs.assigning import assign
 
-    if end is not None and end <= start:
-        raise click.UsageError(_("--to is not after --from."))
     with open_node(ctx) as node:
-        assign(node, recorder, officer, start, end)
+        zone = node.settings.time_zone
+        starts, ends = aware(start, zone), None if end is None else aware(end, zone)
+        if ends is not None and ends <= starts:
+            raise click.UsageError(_("--to is not after --from."))
+        assign(node, recorder, officer, starts, ends)
+    if as_json:
+        print_json(
+            {
+                "recorder": recorder,
+                "officer": officer,
+                "from": starts.isoformat(),
+                "to": None if ends is None else ends.isoformat(),
+            }
+        )
+        return
     click.echo(_("Recorder {recorder} is carried by {officer}.").format(recorder=recorder, officer=officer))

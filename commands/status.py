@@ -38,12 +38,13 @@ def _print(found: dict[str, Any]) -> None:
     stamps = found["timestamps"]
     click.echo(_("Timestamps: {timestamped} set, {pending} pending").format(**stamps))
     click.echo(_("Previews to make: {count}").format(count=found["to_derive"]))
-    isolation = ", ".join(f"{key}: {value}" for key, value in found["sandbox"].items())
-    click.echo(_("Media sandbox: {facts}").format(facts=isolation))
+    missing = ", ".join(name for name, holds in found["sandbox"].items() if not holds and name != "problem")
+    problem = found["sandbox"].get("problem") or missing
+    click.echo(_("Media sandbox: {facts}").format(facts=problem or _("whole")))
     if not found["clock"]["plausible"]:
         click.echo(_("CLOCK: not plausible; see `sealdock clock`"))
     key = found["key"]
-    click.echo(_("Station key valid until {date}").format(date=key["not_after"]))
+    click.echo(_("Station key valid until {date}").format(date=key["not_after"][:10]))
     if key["expires_soon"]:
         click.echo(_("KEY: it expires soon; run `sealdock keys rotate`"))
     for alert in found["alerts"]:

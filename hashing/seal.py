@@ -195,12 +195,19 @@ def _attributes(certificate: Any) -> "SignedAttributeProviderSpec":
     pyHanko writes every time as UTCTime, which ends with 2049. A station's clock may be that wrong, and
     still its footage has to be sealed: later times are GeneralizedTime (RFC 5652, section 11.3).
     """
-    from asn1crypto import cms, core  # noqa: PLC0415 - see above
-    from pyhanko.sign.attributes import (  # noqa: PLC0415
-        CMSAttributeProvider,
-        SignedAttributeProviderSpec,
-        SigningCertificateV2Provider,
-    )
+    from asn1crypto import cms, core, tsp  # noqa: PLC0415 - see above
+    from pyhanko.sign.attributes import CMSAttributeProvider, SignedAttributeProviderSpec  # noqa: PLC0415
+    from pyhanko.sign.general import as_signing_certificate_v2  # noqa: PLC0415
+
+    # Deep values that are built from parts are encoded again at each level above them: that was nine
+    # tenths of the time of a signature. One that was read from DER is copied as it is.
+    reference = as_signing_certificate_v2(certificate).dump()
+
+    class SigningCertificate(CMSAttributeProvider):
+        attribute_type = "signing_certificate_v2"
+
+        async def build_attr_value(self, dry_run: bool = False) -> Any:  # noqa: ARG002 - pyHanko's signature
+            return tsp.SigningCertificateV2.load(reference)
 
     class SigningTime(CMSAttributeProvider):
         attribute_type = "signing_time"
@@ -217,6 +224,6 @@ def _attributes(certificate: Any) -> "SignedAttributeProviderSpec":
             data_digest: bytes,  # noqa: ARG002 - neither attribute depends on it
             digest_algorithm: str,  # noqa: ARG002
         ) -> "tuple[CMSAttributeProvider, ...]":
-            return SigningCertificateV2Provider(certificate), SigningTime()
+            return SigningCertificate(), SigningTime()
 
     return Attributes()

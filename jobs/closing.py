@@ -85,12 +85,16 @@ def _outcome(clip: Clip, position: int, outcome: str) -> Mapping[str, Any]:
         "clip": clip.id,
         "path": canonical.name(clip.path_bytes),
         "size": clip.size,
-        "sha256": clip.sha256,
-        "manifest": clip.manifest_sha256,
+        "sha256": _digest(clip.sha256),
+        "manifest": _digest(clip.manifest_sha256),
         "state": clip.state,
         "reason": clip.reason,
         "outcome": outcome,
     }
+
+
+def _digest(value: str | None) -> str | None:
+    return None if value is None else f"sha256:{value}"
 
 
 def publish(node: Node, docking_id: str) -> Verdict:
@@ -104,7 +108,8 @@ def publish(node: Node, docking_id: str) -> Verdict:
             version = node.vault.put_bytes(document.key, document.data, lock_until=until)
             expected = Expected(version.key, version.version, len(document.data), until)
             found = confirm(node.vault, expected)
-            at = node.clock.now()
+            # A wrong clock must not put the seals outside their certificate's validity.
+            at = node.read_clock().trusted
             digest = Digest.sha256(document.data).hex
             with node.register.write() as session:
                 row = objects.note_stored(session, node.vault.url, found, document.kind, digest, at)

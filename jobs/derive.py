@@ -56,7 +56,7 @@ def make(clip_id: str) -> None:
             at,
             attempt="poster",
             clip=clip_id,
-            facts={"poster": poster, "problem": found.problem},
+            facts={"poster": f"sha256:{poster}" if poster else None, "problem": found.problem},
         )
 
 

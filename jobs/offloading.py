@@ -78,8 +78,11 @@ def _offload(
         )
     except (SourceVanishedError, VolumeSwappedError) as error:
         outcomes.end(node, docking, clip.id, ClipState.MISSING_AT_UNPLUG, error.code)
-    except (SourceChangedError, DigestMismatchError) as error:
+    except SourceChangedError as error:
         outcomes.end(node, docking, clip.id, ClipState.QUARANTINED, error.code)
+    except DigestMismatchError:
+        # The card gave its bytes; it is the spool's medium that gave back others.
+        outcomes.end(node, docking, clip.id, ClipState.QUARANTINED, "spool-read-back")
     except SourceUnreadableError as error:
         outcomes.wait(node, docking, clip.id, error.code)
     except (SpoolFullError, SpoolUnavailableError) as error:

@@ -139,5 +139,5 @@ def _log(node: Node, clip: Clip, purpose: str, version: str, target: Path) -> No
             node.clock.now(),
             attempt=str(ULID()),
             clip=clip.id,
-            facts={"purpose": purpose, "version": version, "to": str(target)},
+            facts={"purpose": purpose, "version": version, "to": str(target.absolute())},
         )

@@ -41,7 +41,7 @@ def complete(node: Node) -> Completed:
                     node.clock.now(),
                     attempt=seal.manifest_sha256,
                     clip=seal.clip_id,
-                    facts={"manifest": seal.manifest_sha256, "time": at},
+                    facts={"manifest": f"sha256:{seal.manifest_sha256}", "time": at},
                 )
         done += 1
     store_finished(node)

@@ -8,16 +8,23 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 from ulid import ULID
 
-from config.errors import ManifestInvalidError, SealInvalidError
+from config.errors import ManifestInvalidError, ObjectMissingError, SealInvalidError
 from hashing import seal
-from hashing.chunks import CHUNK_SIZE, ChunkDigests
 from hashing.digest import Digest
 from hashing.manifest import Manifest
 from jobs.node import Node
 from jobs.storing import documents, sha256
 from metadata import events
 from metadata.events import EventKind
-from metadata.models import Clip, IntegrityResult, IntegrityRun, Seal, StoredObject, StoredVersion
+from metadata.models import (
+    Clip,
+    IntegrityResult,
+    IntegrityRun,
+    Seal,
+    StoredKind,
+    StoredObject,
+    StoredVersion,
+)
 from metadata.repo import integrity, objects
 from storage import layout
 from storage.integrity import Finding, Level, Target, check
@@ -27,7 +34,8 @@ from storage.integrity import Finding, Level, Target, check
 class Failure:
     """A clip that failed and why."""
 
-    clip: str
+    clip: str | None
+    """None for a document of a docking; ``name`` is its key then."""
     name: str
     sha256: str
     problem: str
@@ -69,6 +77,8 @@ def verify(
         _check_object(node, run, digest, level, report)
         if on_clip is not None:
             on_clip(report)
+    else:
+        _check_dockings(node, run, level, report)
     _end(node, run, report)
     return report
 
@@ -143,8 +153,7 @@ def _with_seal(node: Node, clip: Clip, stored: StoredObject, finding: Finding, l
         if not rows[item.key]:
             return f"{item.kind.value}: missing"
         row = rows[item.key][-1]
-        leaves = Digest.sha256(item.data).value
-        target = Target(item.key, row.version, row.size, row.lock_until, ChunkDigests(CHUNK_SIZE, leaves))
+        target = Target(item.key, row.version, row.size, row.lock_until, Digest.sha256(item.data))
         problem = check(node.vault, target, level).problem
         if problem is not None:
             return f"{item.kind.value}: {problem}"
@@ -164,6 +173,56 @@ def _seal_problem(node: Node, clip: Clip, stored: StoredObject, sealed: Seal) ->
     said = (manifest.clip.id, manifest.clip.sha256.hex, manifest.chunks.digest.hex)
     if said != (clip.id, clip.sha256, chunks.root.hex):
         return "manifest"
+    return None
+
+
+def _check_dockings(node: Node, run: str, level: Level, report: Report) -> None:
+    """Check the inventories and close-outs in the vault and, at level ``full``, their seals."""
+    with node.register.read() as session:
+        rows = integrity.docking_documents(session, node.vault.url)
+    for row in rows:
+        problem = _document_problem(node, row, level)
+        at = node.clock.now()
+        with node.register.write() as session:
+            if level is not Level.LOCK:
+                session.get_one(StoredVersion, row.id).verified_at = at
+            if problem is not None:
+                report.failed.append(Failure(None, row.key, row.sha256, problem))
+                facts = {"run": run, "problem": problem, "key": row.key}
+                events.append(
+                    session,
+                    EventKind.INTEGRITY_FAILED,
+                    node.actor,
+                    at,
+                    attempt=run,
+                    subject=row.id,
+                    facts=facts,
+                )
+                integrity.raise_alert(session, "integrity", at, facts=facts)
+
+
+def _document_problem(node: Node, row: StoredVersion, level: Level) -> str | None:
+    """Return what is wrong with a document of a docking; at level ``full`` its seal is checked, too."""
+    target = Target(row.key, row.version, row.size, row.lock_until, sha256(row.sha256))
+    problem = check(node.vault, target, level).problem
+    if problem is not None:
+        return f"{row.kind}: {problem}"
+    if level is not Level.FULL or row.kind == StoredKind.DOCKING_SEAL.value:
+        return None
+    with node.register.read() as session:
+        seals = objects.versions_at(session, node.vault.url, layout.signature_key(row.key))
+    if not seals:
+        return f"{row.kind}: not-sealed"
+    try:
+        with node.vault.open(row.key, row.version) as file:
+            data = file.read()
+        with node.vault.open(seals[-1].key, seals[-1].version) as file:
+            signature = file.read(seal.MAX_SEAL_BYTES)
+        seal.verify(data, signature, trust_roots=node.trust_roots, moment=row.created_at)
+    except SealInvalidError:
+        return f"{row.kind}: seal"
+    except (ObjectMissingError, OSError):
+        return f"{row.kind}: missing"
     return None
 
 

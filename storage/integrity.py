@@ -17,7 +17,8 @@ from enum import StrEnum
 
 from config.errors import ObjectMissingError
 from hashing.chunks import ChunkDigests
-from hashing.reader import read_chunk, read_chunks
+from hashing.digest import Digest
+from hashing.reader import read_chunk, read_chunks, read_through
 from storage.confirm import locked
 from storage.vault import LockMode, Vault
 
@@ -34,13 +35,16 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One stored version as the register holds it. Small documents have no ``chunks``: they are hashed."""
+    """One stored version as the register holds it.
+
+    ``content`` is the chunk digests of an original, or the SHA-256 of a document, which is read whole.
+    """
 
     key: str
     version: str
     size: int
     lock_until: datetime | None
-    chunks: ChunkDigests
+    content: ChunkDigests | Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,11 @@ def check(vault: Vault, target: Target, level: Level, *, rng: random.Random | No
         if problem is not None or level is Level.LOCK:
             return Finding(problem, 0)
         with vault.open(target.key, target.version) as stored:
+            if isinstance(target.content, Digest):
+                return _document(stored.fileno(), target.content)
             if level is Level.FULL:
-                return _full(stored.fileno(), target.chunks)
-            return _sample(stored.fileno(), target.chunks, rng or random.SystemRandom())
+                return _full(stored.fileno(), target.content)
+            return _sample(stored.fileno(), target.content, rng or random.SystemRandom())
     except ObjectMissingError:
         return Finding("missing", 0)
     except OSError as error:
@@ -84,6 +90,11 @@ def _lock_problem(vault: Vault, target: Target) -> str | None:
         return "lock-missing"
     shortened = target.lock_until is not None and not locked(found, target.lock_until)
     return "lock-shortened" if shortened else None
+
+
+def _document(fd: int, expected: Digest) -> Finding:
+    found = read_through(fd)
+    return Finding(None if found.sha256.matches(expected) else "digest", found.size)
 
 
 def _full(fd: int, expected: ChunkDigests) -> Finding:

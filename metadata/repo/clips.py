@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -102,12 +102,15 @@ def _restricted(query: Select[Any], wanted: ClipFilter) -> Select[Any]:
         query = query.where(
             select(Tag.id).where(Tag.clip_id == Clip.id, Tag.category == wanted.category).exists()
         )
-    if wanted.text:
-        named = [Clip.path.icontains(wanted.text, autoescape=True), Clip.id == wanted.text.upper()]
-        if len(wanted.text) >= MIN_PREFIX:  # every short word of the letters a to f begins some digest
-            named.append(Clip.sha256.startswith(wanted.text.lower(), autoescape=True))
-        query = query.where(or_(*named))
-    return query
+    return query.where(_named(wanted.text)) if wanted.text else query
+
+
+def _named(words: str) -> ColumnElement[bool]:
+    """Return the condition that a clip's path, id or digest is what somebody typed."""
+    named = [Clip.path.icontains(words, autoescape=True), Clip.id == words.upper()]
+    if len(words) >= MIN_PREFIX:  # every short word of the letters a to f begins some digest
+        named.append(Clip.sha256.startswith(words.lower(), autoescape=True))
+    return or_(*named)
 
 
 def records(session: Session, clips: Sequence[Clip]) -> list[ClipRecord]:

@@ -25,6 +25,13 @@ def stalest(session: Session, vault: str) -> list[str]:
     return list(session.scalars(query))
 
 
+def docking_documents(session: Session, vault: str) -> list[StoredVersion]:
+    """Return the versions of inventories, close-outs and their seals, the one checked longest ago first."""
+    kinds = [StoredKind.INVENTORY.value, StoredKind.CLOSE.value, StoredKind.DOCKING_SEAL.value]
+    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.kind.in_(kinds))
+    return list(session.scalars(query.order_by(StoredVersion.verified_at.nulls_first(), StoredVersion.id)))
+
+
 def safe_clips(session: Session, sha256: str) -> list[Clip]:
     """Return the confirmed and released clips that share an object."""
     query = select(Clip).where(Clip.sha256 == sha256, Clip.state.in_([state.value for state in SAFE]))

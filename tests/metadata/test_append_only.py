@@ -84,9 +84,7 @@ def fill(session: Session, mark: str) -> None:
     actor: dict[str, Any] = ACTOR.to_json()
     if mark == "2":
         session.execute(
-            text(
-                "INSERT INTO station (id, name, created_at) SELECT id || 'b', name, created_at FROM station"
-            )
+            text("INSERT INTO station (id, name, created_at) SELECT id || 'b', name, created_at FROM station")
         )
         session.execute(
             text(
@@ -98,7 +96,9 @@ def fill(session: Session, mark: str) -> None:
         session.execute(text(f"INSERT INTO docking (id, {columns}) SELECT id || 'b', {columns} FROM docking"))
     clip = add_clip(session, f"clip-{mark}", sha256=digest(f"bytes {mark}"))
     officer = add_officer(session, f"officer-{mark}")
-    case = Case(id=f"case-{mark}", number=mark, number_as_written=mark, title=None, created_at=AT, actor=actor)
+    case = Case(
+        id=f"case-{mark}", number=mark, number_as_written=mark, title=None, created_at=AT, actor=actor
+    )
     run = IntegrityRun(id=f"run-{mark}", level="full", actor=actor, started_at=AT, checked=0, failed=0)
     key = SigningKey(
         id=digest(f"key {mark}"),
@@ -237,9 +237,7 @@ def copy_of_the_first(table: str, kept: tuple[str, ...]) -> str:
     return f"({columns}) SELECT {values} FROM {table} ORDER BY {table}.rowid LIMIT 1"
 
 
-@pytest.mark.parametrize(
-    ("table", "key"), [(table, key) for table, key in CASES if table not in APPEND_ONLY]
-)
+@pytest.mark.parametrize(("table", "key"), [(table, key) for table, key in CASES if table not in APPEND_ONLY])
 def test_an_update_that_replaces_is_refused(full: Session, table: str, key: tuple[str, ...]) -> None:
     """The second row takes a unique key of the first: the first would go without a delete trigger."""
     first = f"SELECT %s FROM {table} ORDER BY rowid LIMIT 1"
