@@ -71,21 +71,34 @@ def offload(
     No file stays at ``spool`` then: bytes without proof would only fill the disk.
     """
     try:
-        for attempt in range(rules.attempts):
-            if attempt:
-                rules.pause(min(2.0**attempt, 10.0) / 2)
-            with turn or nullcontext():
-                source.check(volume)
-                copied = _copy(source, path, spool, rules, on_bytes)
-            if copied is not None:
-                reading, mtime_ns = copied
-                read_back, inode = _read_back(spool, reading)
-                return Offloaded(reading=reading, mtime_ns=mtime_ns, read_back=read_back, inode=inode)
-        raise SourceChangedError(path=readable(path))
+        return _offload(source, path, spool, rules, volume, turn, on_bytes)
     except BaseException:
         with suppress(OSError):
             spool.unlink()
         raise
+
+
+def _offload(
+    source: FolderSource,
+    path: bytes,
+    spool: Path,
+    rules: OffloadRules,
+    volume: str,
+    turn: AbstractContextManager[object] | None,
+    on_bytes: Callable[[int], None] | None,
+) -> Offloaded:
+    """Copy until the source holds still, then read the copy back."""
+    for attempt in range(rules.attempts):
+        if attempt:
+            rules.pause(min(2.0**attempt, 10.0) / 2)
+        with turn or nullcontext():
+            source.check(volume)
+            copied = _copy(source, path, spool, rules, on_bytes)
+        if copied is not None:
+            reading, mtime_ns = copied
+            read_back, inode = _read_back(spool, reading)
+            return Offloaded(reading=reading, mtime_ns=mtime_ns, read_back=read_back, inode=inode)
+    raise SourceChangedError(path=readable(path))
 
 
 def _copy(

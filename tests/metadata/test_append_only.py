@@ -209,9 +209,7 @@ def copy_of_the_first(table: str, kept: tuple[str, ...]) -> str:
     fresh: dict[str, str] = {"rowid": "1000000"}
     for key in KEYS[table]:
         column = key[-1]
-        if len(key) == 1 and column in {"sequence", "position"}:
-            fresh[column] = "1000000"
-        elif column == "position":
+        if (len(key) == 1 and column in {"sequence", "position"}) or column == "position":
             fresh[column] = "1000000"
         elif column in {"sha256", "manifest_sha256"} or table == "signing_key":
             fresh[column] = f"'{digest('fresh')}'"
