@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from sqlalchemy import select
+
 from config.errors import ClockImplausibleError, HomeExistsError, RegisterVersionError
 from config.settings import FILE_NAME, Settings
 from hashing import durable, keys
@@ -11,6 +13,7 @@ from metadata import events, schema
 from metadata.actor import Actor
 from metadata.clock import RELEASED, now_utc
 from metadata.events import EventKind
+from metadata.models import CustodyEvent
 from metadata.register import Register
 from metadata.repo import recorders
 from storage.local import LocalVault
@@ -66,7 +69,10 @@ def initialise_register(register: Register, settings: Settings, signer: keys.Sig
         if error.facts.get("found") != "none":
             raise
     else:
-        raise HomeExistsError(home=str(settings.home))
+        with register.read() as session:
+            # Without its first event it is a home whose making was cut off.
+            if session.scalar(select(CustodyEvent.sequence).limit(1)) is not None:
+                raise HomeExistsError(home=str(settings.home))
     LocalVault.create(LocalVault.from_url(settings.vault_url).root)
     schema.upgrade(register)
     at = now_utc()

@@ -2,14 +2,16 @@
 
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 from config.errors import KeyFileInvalidError
 from hashing import durable, keys
 from jobs.initialising import makes_own_keys
 from jobs.node import Node
-from jobs.trust import RETIRED, note_key
+from jobs.trust import NEXT, NEXT_CERTIFICATE, NEXT_KEY, RETIRED, note_key
 from metadata import events
 from metadata.events import EventKind
+from metadata.models import SigningKey
 from metadata.repo import seals
 
 
@@ -27,10 +29,32 @@ def rotate(node: Node) -> keys.Signer:
         )
     folder = settings.keys_path
     authority = keys.load_signer(folder / "authority.key", folder / "authority.pem")
-    for leftover in ("next.key", "next.pem"):
-        (folder / leftover).unlink(missing_ok=True)
-    fresh = keys.create_station_key(folder, settings.station.id, authority, name="next")
-    _keep_certificate(node)
+    fresh = _cut_off(node, folder)
+    if fresh is None:
+        for leftover in (NEXT_KEY, NEXT_CERTIFICATE):
+            (folder / leftover).unlink(missing_ok=True)
+        fresh = keys.create_station_key(folder, settings.station.id, authority, name=NEXT)
+        _keep_certificate(node)
+        _write(node, fresh)
+    # The key goes first: between the two renames the pair does not fit, and whoever loads it mends that.
+    (folder / NEXT_KEY).rename(settings.station_key_path)
+    (folder / NEXT_CERTIFICATE).rename(settings.station_certificate_path)
+    durable.fsync_dir(folder)
+    return fresh
+
+
+def _cut_off(node: Node, folder: Path) -> keys.Signer | None:
+    """Return the key of a rotation that the register knows of and that was cut off before the renames."""
+    try:
+        begun = keys.load_signer(folder / NEXT_KEY, folder / NEXT_CERTIFICATE)
+    except KeyFileInvalidError:
+        return None
+    with node.register.read() as session:
+        known = session.get(SigningKey, begun.key_id)
+    return begun if known is not None and known.retired_at is None else None
+
+
+def _write(node: Node, fresh: keys.Signer) -> None:
     with node.register.write() as session:
         note_key(session, fresh, "station", node.actor)
         at = datetime.now(UTC)
@@ -44,11 +68,6 @@ def rotate(node: Node) -> keys.Signer:
             subject=node.signer.key_id,
             facts={"key": node.signer.key_id, "next": fresh.key_id},
         )
-    # The key goes first: between the two renames the pair does not fit, and loading says so.
-    (folder / "next.key").rename(settings.station_key_path)
-    (folder / "next.pem").rename(settings.station_certificate_path)
-    durable.fsync_dir(folder)
-    return fresh
 
 
 def _keep_certificate(node: Node) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import KeyFileInvalidError
 from config.settings import Settings
+from hashing import durable
 from hashing.keys import Signer, load_signer
 from metadata import events
 from metadata.actor import Actor
@@ -25,6 +26,11 @@ RETIRED = "retired"
 """Folder below the keys folder: certificates of keys that sign no more. Their old seals stay valid."""
 
 
+NEXT = "next"
+NEXT_KEY, NEXT_CERTIFICATE = f"{NEXT}.key", f"{NEXT}.pem"
+"""Files in the keys folder while a rotation is under way."""
+
+
 def load_keys(settings: Settings) -> tuple[Signer, tuple[x509.Certificate, ...]]:
     """Return the station's signer and the certificates that seals are checked against.
 
@@ -32,8 +38,26 @@ def load_keys(settings: Settings) -> tuple[Signer, tuple[x509.Certificate, ...]]
     does not fit its certificate.
     """
     roots = settings.trust_root_paths
-    signer = load_signer(settings.station_key_path, settings.station_certificate_path, roots)
+    pair = settings.station_key_path, settings.station_certificate_path
+    try:
+        signer = load_signer(*pair, roots)
+    except KeyFileInvalidError:
+        if not _finish_rotation(settings):
+            raise
+        signer = load_signer(*pair, roots)
     return signer, certificates(roots)
+
+
+def _finish_rotation(settings: Settings) -> bool:
+    """Put the certificate in its place whose key a rotation had put in its own when it was cut off."""
+    waiting = settings.keys_path / NEXT_CERTIFICATE
+    try:
+        load_signer(settings.station_key_path, waiting)
+    except KeyFileInvalidError:
+        return False
+    waiting.replace(settings.station_certificate_path)
+    durable.fsync_dir(settings.keys_path)
+    return True
 
 
 def certificates(paths: Iterable[Path]) -> tuple[x509.Certificate, ...]:

@@ -142,6 +142,7 @@ def test_a_register_that_another_process_holds_for_a_while(
     check_converged(station, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_register_that_another_process_holds_for_long(station: Station, card: Path) -> None:
     with held(station.register):
         refused = station.run("case", "add", "苏吴城管罚字〔2026〕第1号", "--json").expect(60)

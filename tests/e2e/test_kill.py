@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.station import ROOT, Station, ended, make_card, picture
+from tests.support.station import ROOT, Station, digest_of, ended, make_card, picture
 
 KILLED = str(ROOT / "tests" / "support" / "killed.py")
 
@@ -65,7 +65,11 @@ def undisturbed(
 
 def killed(station: Station, place: str, card: Path) -> bool:
     """Dock, be killed at a place; False if the docking came to its end before that."""
-    found = replace(station, wrapper=(KILLED, place)).run("dock", card)
+    return cut_off(station, place, "dock", card)
+
+
+def cut_off(station: Station, place: str, *command: str | Path) -> bool:
+    found = replace(station, wrapper=(KILLED, place)).run(*command)
     if found.code != -signal.SIGKILL:
         found.expect(0)
     return found.code == -signal.SIGKILL
@@ -79,7 +83,7 @@ def check_converged(station: Station, card: Path, undisturbed: dict[str, Any]) -
     assert station.value("SELECT count(*) FROM docking WHERE closed_at IS NULL") == 0
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", [pytest.param("before", marks=pytest.mark.slow), "after"])
 def test_killed_at_every_stage_one_after_the_other(
     station: Station,
     tmp_path: Path,
@@ -188,10 +192,7 @@ def test_a_reread_that_was_killed(station: Station, tmp_path: Path, files: dict[
     card = make_card(tmp_path / "card", files)
     station.dock(card)
     make_card(card, {"DCIM/100MEDIA/CLIP0003.MP4": b"\1" * 1_000_000})
-    process = replace(station, wrapper=(KILLED, "after:jobs.rereading:reread:3")).start(
-        "dock", card, "--reread"
-    )
-    assert ended(process).code in {0, -signal.SIGKILL}
+    assert cut_off(station, "after:jobs.rereading:reread:3", "dock", card, "--reread")
     station.dock(card, "--reread")
     shown = picture(station)
     assert shown["seals"] == {
@@ -201,3 +202,43 @@ def test_a_reread_that_was_killed(station: Station, tmp_path: Path, files: dict[
     }
     assert {row[3] for row in shown["clips"]} == {"released"}
     assert shown["alerts"] == {"reread-different": 1}
+
+
+@pytest.mark.parametrize(
+    "place", ["after:jobs.initialising:_make_keys:1", "before:metadata.schema:upgrade:1", "before:commit:1"]
+)
+def test_init_goes_on_where_it_was_killed(tmp_path: Path, place: str) -> None:
+    station = Station(tmp_path / "home")
+    assert cut_off(station, place, "init")
+    keys = {path.name: path.read_bytes() for path in (station.home / "keys").iterdir()}
+    station.init()
+    assert {path.name: path.read_bytes() for path in (station.home / "keys").iterdir()} == keys
+    assert station.dock(make_card(tmp_path / "card", {"a.txt": b"a"}))["ok"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["before:commit:1", "after:commit:1", "before:pathlib:Path.rename:1", "after:pathlib:Path.rename:1"],
+)
+def test_a_change_of_keys_that_was_killed(station: Station, tmp_path: Path, place: str) -> None:
+    card = make_card(tmp_path / "card", {"before.txt": b"before"})
+    station.dock(card)
+    assert cut_off(station, place, "keys", "rotate")
+    make_card(card, {"after.txt": b"after"})
+    assert station.dock(card)["ok"]
+    station.ok("keys", "rotate")
+    current = [row["id"] for row in station.json("keys", "list") if row["retired"] is None]
+    assert len(current) == 1
+    names = {path.name for path in (station.home / "keys").iterdir()}
+    assert names == {"authority.key", "authority.pem", "station.key", "station.pem", "retired"}
+    assert station.json("verify", "--level", "full")["ok"] is True
+
+
+def test_a_retrieval_that_was_killed(station: Station, tmp_path: Path) -> None:
+    (clip,) = station.dock(make_card(tmp_path / "card", {"clip.mp4": bytes(500_000)}))["clips"]
+    command = ("retrieve", clip["id"], "--purpose", "review", "--to", tmp_path / "out")
+    assert cut_off(station, "before:hashing.durable:publish:1", *command)
+    # What was not proved and logged does not carry the clip's name.
+    assert [path.suffix for path in (tmp_path / "out").iterdir()] == [".part"]
+    (given,) = station.json(*command)
+    assert digest_of(Path(given["file"])) == clip["sha256"]

@@ -29,11 +29,10 @@ from metadata.models import (
     Tag,
 )
 from metadata.register import Register
-from tests.support.register import ACTOR, AT, DOCKING, RECORDER, add_clip, add_officer
+from tests.support.register import ACTOR, AT, DOCKING, RECORDER, add_clip, add_officer, made
 
 APPEND_ONLY = ("custody_event", "integrity_result", "seal", "tag")
 REPLACEABLE = {"link_candidate", "progress", "derivative"}
-NEVER_DELETED = sorted(set(Base.metadata.tables) - set(APPEND_ONLY) - REPLACEABLE)
 
 # Every unique key of each table beside its hidden row number.
 KEYS = {
@@ -65,19 +64,26 @@ def digest(of: str) -> str:
     return hashlib.sha256(of.encode()).hexdigest()
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Register]:
+    """A register that has two rows in each table."""
+    with made(tmp_path_factory.mktemp("filled") / "register.db") as register:
+        with register.write() as session:
+            for mark in ("1", "2"):
+                fill(session, mark)
+        yield register
+
+
 @pytest.fixture
-def full(register: Register) -> Iterator[Session]:
-    """A session on a register that has two rows in each table."""
-    with register.write() as session:
-        for mark in ("1", "2"):
-            fill(session, mark)
-    with pytest.raises(Undone), register.write() as session:
+def full(filled: Register) -> Iterator[Session]:
+    """A session whose changes are rolled back."""
+    with pytest.raises(Undone), filled.write() as session:
         yield session
         raise Undone
 
 
 class Undone(Exception):  # noqa: N818 - no error: it rolls back what a test tried
-    pass
+    """Raised at the end of a test."""
 
 
 def fill(session: Session, mark: str) -> None:

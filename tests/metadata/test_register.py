@@ -1,6 +1,8 @@
 import multiprocessing
-import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -22,6 +24,7 @@ from metadata.register import SCHEMA_VERSION, Register
 from tests.support.register import ACTOR, AT, STATION, add_officer, opened, url_of
 
 SHORT = timedelta(milliseconds=50)
+INDEX = "sqlite_autoindex_officer_1"  # what a list of officers is read from
 
 
 def officers(register: Register) -> list[str]:
@@ -79,7 +82,7 @@ def test_a_damaged_page(register: Register, database: Path) -> None:
     with sqlite3.connect(database) as plain:
         plain.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (page_size,) = plain.execute("PRAGMA page_size").fetchone()
-        (root,) = plain.execute("SELECT rootpage FROM sqlite_master WHERE name = 'officer'").fetchone()
+        (root,) = plain.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (INDEX,)).fetchone()
     plain.close()
     with database.open("r+b") as file:
         file.seek((root - 1) * page_size)
@@ -216,19 +219,18 @@ def test_processes_write_one_after_the_other(register: Register, database: Path)
     assert sequences(register) == list(range(60))
 
 
+KILLED = """
+import os, sqlite3, sys
+plain = sqlite3.connect(sys.argv[1], isolation_level=None)
+plain.execute("BEGIN IMMEDIATE")
+plain.execute("INSERT INTO officer (id, created_at) VALUES ('killed', '2026-01-01 00:00:00')")
+os.kill(os.getpid(), 9)
+"""
+
+
 def test_a_writer_that_is_killed_leaves_nothing(register: Register, database: Path) -> None:
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:  # no pytest in here: only the plain driver, and a sudden end
-        plain = sqlite3.connect(database, isolation_level=None)
-        plain.execute("BEGIN IMMEDIATE")
-        plain.execute("INSERT INTO officer (id, created_at) VALUES ('killed', '2026-01-01')")
-        os.write(writing, b"x")
-        os.kill(os.getpid(), 9)
-    os.read(reading, 1)
-    os.waitpid(child, 0)
-    os.close(reading)
-    os.close(writing)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(database)], check=False, timeout=30)
+    assert done.returncode == -signal.SIGKILL
     with register.write() as session:
         add_officer(session, "next")
     assert officers(register) == ["next"]
