@@ -7,6 +7,7 @@ pyHanko is imported where it is used: it takes longer to load than most commands
 """
 
 import asyncio
+import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ MAX_SEAL_BYTES = 1024 * 1024
 _UTC_TIME_YEARS = range(1950, 2050)
 """Years that a UTCTime can say (RFC 5652, section 11.3)."""
 
+_loading = threading.Lock()
+
 DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 """Digest algorithms that a seal may use (ETSI TS 119 312); we write SHA-256."""
 
@@ -48,8 +51,19 @@ class SealFacts:
     timestamp: datetime | None
 
 
+def load() -> None:
+    """Import pyHanko, which takes half a second: call it in a thread where a signature will be wanted.
+
+    Signing and verifying call it, too. Its modules import each other in circles, so threads that imported
+    them at the same time could meet one that is not complete.
+    """
+    with _loading:
+        import pyhanko.sign.validation.generic_cms  # noqa: F401, PLC0415 - see above; it brings the rest
+
+
 def sign(data: bytes, signer: Signer) -> bytes:
     """Return the detached CAdES-B signature of ``data``, in DER."""
+    load()
     signed: Any = _run(
         _cms_signer(signer).async_sign_general_data(data, "sha256", detached=True, use_cades=True)
     )
@@ -75,6 +89,7 @@ def verify(
     Revocation stays with the caller, and so does what the signer was entitled to. Raises SealInvalidError
     naming the step that failed.
     """
+    load()
     signed_data = _parse(signature)  # 1
     stamped = _stamped(signature, timestamp_roots)  # 2
     status = _run(_status(data, signed_data, trust_roots, stamped or moment))

@@ -1,5 +1,6 @@
 """The signed inventory: everything seen on a card at one docking, chained to the recorder's past."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ def build(
         "station": station,
         "operator": operator.to_json(),
         "claimed_officer": claimed_officer,
-        "source": source,
+        "source": canonical.name(os.fsencode(source)),
         "volume": volume.to_json(),
         "recorder": {
             "id": recorder.id,

@@ -8,6 +8,9 @@ database and follows it in the register.
 import fcntl
 import logging
 import os
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,6 +53,7 @@ class Executor:
         self._node = node
         self._queues = queues
         self._lock_fd: int | None = None
+        self._ended = threading.Event()
 
     def __enter__(self) -> Self:
         self._lock_fd = _take_lock(self._node.home)
@@ -64,7 +68,6 @@ class Executor:
             "serializer": JsonSerializer(),
             "log_level": "ERROR",
             "console_log_level": "ERROR",
-            "notification_listener_polling_interval_sec": 0.1,
             "use_listen_notify": False,
         }
         DBOS(config=config)
@@ -88,11 +91,21 @@ class Executor:
         if self._lock_fd is not None and not left:
             os.close(self._lock_fd)
 
-    @staticmethod
-    def start(workflow_id: str, function: Any, *arguments: Any) -> None:
+    def start(self, workflow_id: str, function: Any, *arguments: Any) -> None:
         """Start a workflow in this process; the same id again is the same workflow."""
         with SetWorkflowID(workflow_id):
-            DBOS.start_workflow(function, *arguments)
+            handle = DBOS.start_workflow(function, *arguments)
+        threading.Thread(target=self._await_end, args=(handle,), name="sealdock-end", daemon=True).start()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, at most until a workflow that ``start`` started has ended."""
+        if self._ended.wait(seconds):
+            self._ended.clear()
+
+    def _await_end(self, handle: Any) -> None:
+        with suppress(Exception):  # how it ended is asked of ``outcome``
+            handle.get_result()
+        self._ended.set()
 
     @staticmethod
     def enqueue(queue: str, workflow_id: str, function: Any, *arguments: Any) -> None:
@@ -135,6 +148,11 @@ class Client:
         """Return a workflow's status and, once it ended, what it returned or raised."""
         rows = self._client.list_workflows(workflow_ids=[workflow_id])
         return _outcome(rows[0] if rows else None)
+
+    @staticmethod
+    def pause(seconds: float) -> None:
+        """Wait: what happens in the other process is not known here before it is looked up."""
+        time.sleep(seconds)
 
     def close(self) -> None:
         """Let go of the engine's database."""

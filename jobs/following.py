@@ -1,6 +1,7 @@
 """Start a docking, or hand it to the process that holds the executor, and follow it to its end."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from ulid import ULID
 
 from config.errors import EngineBusyError, EngineFailedError, SealdockError
+from hashing import seal
 from ingest.source import FolderSource
 from jobs.docking import docking
 from jobs.engine import DOCKINGS, Client, Executor, is_free, is_ready
@@ -23,8 +25,7 @@ from metadata.states import ENDED, SAFE, ClipState
 ShowProgress = Callable[[str, int, int, dict[str, int]], None]
 """Called with the docking's id, bytes done, bytes in all, and the number of clips in each state."""
 
-_LOOK_SECONDS = 0.05
-_SHOW_SECONDS = 0.25
+_LOOK_SECONDS = 0.25
 _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 _WAITING_OR_ENDED = ENDED | {ClipState.WAITING}
 
@@ -69,13 +70,15 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
     Raises the error that kept the inventory from being taken.
     """
     FolderSource(request.source).close()  # what is not there is an error before anything is started
+    # The first signature is wanted when the first clip is in the spool: until then the card is what is slow.
+    threading.Thread(target=seal.load, name="sealdock-load", daemon=True).start()
     docking_id: str | None = None
     while True:
         try:
             with Executor(node) as executor:
                 docking_id = docking_id or _resumed(node, executor, request, on_progress)
                 docking_id = docking_id or _started(node, executor, request)
-                result = _wait(node, docking_id, executor.outcome, on_progress)
+                result = _wait(node, docking_id, executor, on_progress)
                 _drain(node, executor, docking_id, on_progress)
                 break
         except EngineBusyError:
@@ -85,9 +88,7 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
             client = Client(node)
             try:
                 docking_id = docking_id or _enqueued(node, client, request)
-                result = _wait(
-                    node, docking_id, client.outcome, on_progress, until=lambda: is_free(node.home)
-                )
+                result = _wait(node, docking_id, client, on_progress, until=lambda: is_free(node.home))
             finally:
                 client.close()
             if result is not _HOLDER_GONE:
@@ -108,7 +109,7 @@ def _resumed(
     for workflow_id, arguments in executor.unfinished("docking"):
         if arguments[1] != str(request.source):
             continue
-        _wait(node, workflow_id, executor.outcome, on_progress)
+        _wait(node, workflow_id, executor, on_progress)
         if not request.reread and _still_shows(node, workflow_id, request.source):
             same = workflow_id
     return same
@@ -152,31 +153,29 @@ def _enqueued(node: Node, client: Client, request: Request) -> str:
 def _wait(
     node: Node,
     docking_id: str,
-    outcome: Callable[[str], tuple[str, Any]],
+    engine: Executor | Client,
     on_progress: ShowProgress | None,
     until: Callable[[], bool] | None = None,
 ) -> object:
     """Wait for a docking to end or to stand still; returns its error, _HOLDER_GONE or None."""
     patience = node.settings.docking.patience_seconds
     last: object = None
-    moved = shown = time.monotonic()
+    moved = time.monotonic()
     while True:
-        status, value = outcome(docking_id)
+        engine.pause(_LOOK_SECONDS)
+        status, value = engine.outcome(docking_id)
         if status in _OVER:
             return _error(status, value)
+        if until is not None and until():
+            return _HOLDER_GONE
         now = time.monotonic()
-        if now - shown >= _SHOW_SECONDS:
-            shown = now
-            if until is not None and until():
-                return _HOLDER_GONE
-            current = _look(node, docking_id)
-            if on_progress is not None and current is not None:
-                on_progress(docking_id, current.bytes_done, current.bytes_total, current.states)
-            if (current, status) != last:
-                last, moved = (current, status), now
-            elif current is not None and now - moved > patience and _stands_still(node, current):
-                return None
-        time.sleep(_LOOK_SECONDS)
+        current = _look(node, docking_id)
+        if on_progress is not None and current is not None:
+            on_progress(docking_id, current.bytes_done, current.bytes_total, current.states)
+        if (current, status) != last:
+            last, moved = (current, status), now
+        elif current is not None and now - moved > patience and _stands_still(node, current):
+            return None
 
 
 def _error(status: str, value: Any) -> SealdockError | None:
@@ -206,7 +205,7 @@ def _drain(node: Node, executor: Executor, own: str, on_progress: ShowProgress |
     """Finish dockings that other commands handed to this process, as long as they move."""
     for workflow_id, _ in executor.unfinished("docking"):
         if workflow_id != own:
-            _wait(node, workflow_id, executor.outcome, on_progress)
+            _wait(node, workflow_id, executor, on_progress)
 
 
 def standing(node: Node, docking_id: str) -> Followed:

@@ -1,5 +1,6 @@
 """Everything a workflow works with, put together once by the composition root."""
 
+import os
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from hashing.keys import Signer
     from hashing.timestamp import Authority
-    from metadata.media.probe import Prober
+    from jobs.probers import Probers
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Node:
     actor: Actor
     clock: StationClock = field(default_factory=StationClock)
     authority: "Authority | None" = None
-    _started: list["Prober"] = field(default_factory=list)
+    _started: list["Probers"] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -68,9 +69,10 @@ class Node:
         with self.register.read() as session:
             return self.clock.read(dockings.vouched_time(session))
 
-    def prober(self) -> "Prober":
-        """Return the sandboxed prober, started at the first call."""
-        from metadata.media.probe import Limits, Prober  # noqa: PLC0415 - not needed by most commands
+    def probers(self) -> "Probers":
+        """Return the sandboxed probers, one for each processor; each is started when it is needed."""
+        from jobs.probers import Probers  # noqa: PLC0415 - not needed by most commands
+        from metadata.media.probe import Limits  # noqa: PLC0415
 
         with self._turn:
             if not self._started:
@@ -80,12 +82,13 @@ class Node:
                     memory_bytes=media.memory_bytes,
                     output_bytes=media.output_bytes,
                 )
-                self._started.append(Prober(limits))
+                processors = len(os.sched_getaffinity(0))
+                self._started.append(Probers(limits, most=processors))
             return self._started[0]
 
     def close(self) -> None:
-        """Stop the prober and close the register."""
-        for prober in self._started:
-            prober.close()
+        """Stop the probers and close the register."""
+        for probers in self._started:
+            probers.close()
         self._started.clear()
         self.register.close()

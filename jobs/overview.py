@@ -59,6 +59,7 @@ def _spool(node: Node) -> dict[str, int]:
 
 def _sandbox(node: Node) -> dict[str, Any]:
     try:
-        return dataclasses.asdict(node.prober().sandbox)
+        with node.probers().one() as prober:
+            return dataclasses.asdict(prober.sandbox)
     except SandboxError as error:
         return {"problem": error.code}

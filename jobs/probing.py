@@ -18,7 +18,8 @@ def run(node: Node, docking_id: str, position: int) -> dict[str, Any]:
         return dict(clip.probe)
     path = outcomes.spool_path(node, clip.id)
     try:
-        return node.prober().probe(path).to_json()
+        with node.probers().one() as prober:
+            return prober.probe(path).to_json()
     except SandboxError as error:
         return Probe.failed(error.code).to_json()
 

@@ -56,3 +56,9 @@ def generate(*arguments: str, target: Path) -> None:
         timeout=60,
     )
     target.chmod(0o444)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs root where an ordinary user runs the tests."""
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        pytest.skip("needs root")

@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.station import WRITTEN, Station, digest_of, make_card, picture, until
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may make device files")
+as_root = pytest.mark.root
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 
 EMPTY = digest_of(b"")

@@ -28,7 +28,7 @@ from tests.support.station import (
     until,
 )
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+as_root = pytest.mark.root
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 needs_faketime = pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
 

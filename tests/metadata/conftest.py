@@ -1,4 +1,4 @@
-"""Fixtures for the register. Its schema is made once a run and copied: migrations cost more than tests."""
+"""Fixtures for the register. Its schema is made once a run: migrations cost more than most tests."""
 
 import shutil
 from collections.abc import Iterator

@@ -82,7 +82,7 @@ def test_a_step_logs_its_event_once(register: Register) -> None:
     step("2")
     step("1", EventKind.SEALED)
     with register.read() as session:
-        found = list(session.scalars(select(CustodyEvent.sequence)))
+        found = sorted(session.scalars(select(CustodyEvent.sequence)))
         assert events.has(session, EventKind.STORED, subject="s", attempt="2")
         assert not events.has(session, EventKind.STORED, subject="s", attempt="3")
         assert not events.has(session, EventKind.STORED, subject="t", attempt="2")

@@ -60,7 +60,7 @@ WINDOWS = st.lists(
 )
 
 
-@settings(database=None, max_examples=300)
+@settings(database=None, max_examples=200)
 @given(
     windows=WINDOWS, minute=st.integers(-20, 110), officer=st.sampled_from("op"), buffer=st.integers(0, 10)
 )

@@ -209,14 +209,14 @@ def test_threads_write_one_after_the_other(register: Register) -> None:
 
 def test_processes_write_one_after_the_other(register: Register, database: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    children = [spawn.Process(target=in_a_process, args=(str(database), f"p{n}", 15)) for n in range(3)]
+    children = [spawn.Process(target=in_a_process, args=(str(database), f"p{n}", 15)) for n in range(2)]
     for child in children:
         child.start()
     append_many(register, "parent", 15)
     for child in children:
         child.join(60)
-    assert [child.exitcode for child in children] == [0, 0, 0]
-    assert sequences(register) == list(range(60))
+    assert [child.exitcode for child in children] == [0, 0]
+    assert sequences(register) == list(range(45))
 
 
 KILLED = """

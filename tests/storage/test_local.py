@@ -270,6 +270,7 @@ def test_a_linked_folder_is_not_listed(vault: LocalVault, stored: Path, tmp_path
 # the immutable attribute
 
 
+@pytest.mark.root
 def test_root_finds_objects_immutable(vault: LocalVault) -> None:
     vault.put_bytes(KEY, b"footage", lock_until=UNTIL)
     path = vault.root / KEY

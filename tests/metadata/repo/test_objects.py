@@ -1,0 +1,94 @@
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from hashing.digest import Algorithm
+from hashing.reader import Reading, read_through
+from metadata.models import Derivative, StoredKind
+from metadata.repo import integrity, objects
+from tests.support.register import AT, add_clip
+
+VAULT = "file:///vault"
+
+
+@dataclass(frozen=True)
+class Version:
+    key: str = "clips/x"
+    version: str = "1"
+    size: int = 3
+    lock_mode: str = "advisory"
+    lock_until: datetime | None = AT
+
+
+def reading(tmp_path: Path, data: bytes) -> Reading:
+    path = tmp_path / "bytes"
+    path.write_bytes(data)
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return read_through(fd, algorithms=(Algorithm.SHA256, Algorithm.SHA512))
+    finally:
+        os.close(fd)
+
+
+def test_the_same_bytes_are_one_object(session: Session, tmp_path: Path) -> None:
+    one = objects.ensure(session, reading(tmp_path, b"abc"), AT)
+    assert objects.ensure(session, reading(tmp_path, b"abc"), AT + timedelta(1)) is one
+    assert (one.sha256, one.size) == (hashlib.sha256(b"abc").hexdigest(), 3)
+    assert one.other_digests == [f"sha512:{hashlib.sha512(b'abc').hexdigest()}"]
+    assert objects.chunks(one).root.hex == one.chunk_root
+    assert objects.chunks(one).leaf(0) == hashlib.sha256(b"abc").digest()
+
+
+def test_all_empty_files_are_one_object(session: Session, tmp_path: Path) -> None:
+    one = objects.ensure(session, reading(tmp_path, b""), AT)
+    assert (one.size, one.chunk_leaves) == (0, b"")
+    assert objects.chunks(one).root.hex == one.chunk_root
+
+
+def test_a_version_seen_again_refreshes_its_lock(session: Session) -> None:
+    sha256 = hashlib.sha256(b"x").hexdigest()
+    later = AT + timedelta(days=9)
+    row = objects.note_stored(session, VAULT, Version(), StoredKind.ORIGINAL, sha256, AT)
+    again = replace(Version(), lock_until=later, lock_mode="compliance")
+    assert objects.note_stored(session, VAULT, again, StoredKind.ORIGINAL, sha256, later) is row
+    assert (row.lock_until, row.lock_mode, row.created_at) == (later, "compliance", AT)
+    second = objects.note_stored(session, VAULT, replace(again, version="2"), StoredKind.ORIGINAL, sha256, AT)
+    assert {one.id for one in objects.versions_at(session, VAULT, "clips/x")} == {row.id, second.id}
+    assert objects.versions_at(session, "file:///other", "clips/x") == []
+
+
+def test_the_stalest_come_first(session: Session) -> None:
+    for number, days in enumerate([5, None, 1, None]):
+        row = objects.note_stored(
+            session, VAULT, replace(Version(), key=f"k{number}"), StoredKind.ORIGINAL, f"{number}" * 64, AT
+        )
+        row.verified_at = None if days is None else AT + timedelta(days=days)
+    objects.note_stored(session, VAULT, Version(), StoredKind.SEAL, "a" * 64, AT)
+    session.flush()
+    order = [digest[0] for digest in integrity.stalest(session, VAULT)]
+    assert order[2:] == ["2", "0"]
+    assert set(order[:2]) == {"1", "3"}
+
+
+def test_what_still_wants_derivatives(session: Session) -> None:
+    video = add_clip(session, state="confirmed")
+    done = add_clip(session, state="released")
+    add_clip(session, state="sealed")
+    add_clip(session, state="confirmed", kind="other")
+    session.add(Derivative(clip_id=done.id, sampled_frames=0, at=AT))
+    session.flush()
+    assert integrity.underived(session) == [video.id]
+
+
+def test_alerts(session: Session) -> None:
+    integrity.raise_alert(session, "quarantined", AT, facts={"reason": "x"})
+    integrity.raise_alert(session, "quarantined", AT, facts={"reason": "y"})
+    assert integrity.alert_counts(session) == {"quarantined": 2}
+    assert integrity.has_alert(session, "quarantined", {"reason": "x"})
+    assert not integrity.has_alert(session, "quarantined", {"reason": "z"})
+    assert not integrity.has_alert(session, "other", {"reason": "x"})
+    assert len(integrity.alerts(session, limit=1)) == 1
