@@ -26,7 +26,7 @@ from hashing import durable
 from hashing.digest import Algorithm
 from hashing.reader import Reading, SinkError, read_chunks, read_through
 from ingest.names import readable
-from ingest.source import FolderSource, changed, vanished
+from ingest.source import FolderSource, changed, mtime_ns, vanished
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _SPOOL_MODE = 0o600
@@ -95,9 +95,9 @@ def _offload(
             source.check(volume)
             copied = _copy(source, path, spool, rules, on_bytes)
         if copied is not None:
-            reading, mtime_ns = copied
+            reading, modified = copied
             read_back, inode = _read_back(spool, reading)
-            return Offloaded(reading=reading, mtime_ns=mtime_ns, read_back=read_back, inode=inode)
+            return Offloaded(reading=reading, mtime_ns=modified, read_back=read_back, inode=inode)
     raise SourceChangedError(path=readable(path))
 
 
@@ -133,7 +133,7 @@ def _copy(
         raise SourceUnreadableError(path=readable(path), problem=problem) from error
     if changed(before, after) or reading.size != after.st_size:
         return None
-    return reading, after.st_mtime_ns
+    return reading, mtime_ns(after)
 
 
 def _spooled(

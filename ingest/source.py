@@ -24,6 +24,7 @@ from config.errors import (
 from ingest.volume import Volume, identify
 
 _GONE = {errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENOTDIR}
+_INT64 = 2**63 - 1
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a FIFO that took a file's place would hang for ever.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -180,7 +181,7 @@ class _Walk:
             prefix, depth = pending.pop()
             for path in self._list(prefix):
                 if depth + 1 > self.max_depth:
-                    self.skipped.append(Skipped(path, "folder too deep"))
+                    self.skipped.append(Skipped(path.rstrip(b"/"), "folder too deep"))
                 else:
                     pending.append((path, depth + 1))
 
@@ -227,7 +228,7 @@ class _Walk:
             return True
         if stat.S_ISREG(found.st_mode):
             read_only = not found.st_mode & stat.S_IWUSR
-            self.entries.append(Entry(path, found.st_size, found.st_mtime_ns, read_only))
+            self.entries.append(Entry(path, found.st_size, mtime_ns(found), read_only))
         else:
             self.skipped.append(Skipped(path, _what(found.st_mode)))
         return False
@@ -245,6 +246,14 @@ def _what(mode: int) -> str:
         if test(mode):
             return name
     return "unknown kind of file"
+
+
+def mtime_ns(status: os.stat_result) -> int:
+    """Return the modification time in nanoseconds, within the 64 bits that a register holds.
+
+    Some file systems hold 64 bits of seconds: absurd times, which must not keep a file out.
+    """
+    return max(-_INT64, min(status.st_mtime_ns, _INT64))
 
 
 def changed(before: os.stat_result, after: os.stat_result) -> bool:

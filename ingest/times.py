@@ -39,7 +39,7 @@ def recorded_time(
         return RecordedTime(named, _plus(named, duration), "file-name", time_zone)
     if created is not None and created not in _EPOCHS:
         return RecordedTime(created, _plus(created, duration), "container", None)
-    written = _plus(_UNIX_EPOCH, timedelta(microseconds=mtime_ns // 1000))
+    written = _from_unix(mtime_ns)
     if written is None or written in _EPOCHS:
         return RecordedTime(None, None, "unknown", None)
     return RecordedTime(_plus(written, -(duration or timedelta())), written, "file-system", None)
@@ -49,6 +49,13 @@ def _in_utc(local: datetime, time_zone: str) -> datetime | None:
     try:
         return local.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
     except OverflowError:  # the first and last hours of the calendar
+        return None
+
+
+def _from_unix(nanoseconds: int) -> datetime | None:
+    try:
+        return _UNIX_EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
         return None
 
 

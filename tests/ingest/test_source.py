@@ -1,6 +1,7 @@
 import os
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,9 +86,9 @@ def test_the_facts_of_a_file(card: Path, source: FolderSource) -> None:
     (card / "a").chmod(0o444)
     first, second = walk(source).entries
     assert (first.path, first.size, first.read_only) == (b"a", 0, True)
-    assert first.mtime_ns == os.stat(card / "a").st_mtime_ns
+    assert first.mtime_ns == (card / "a").stat().st_mtime_ns
     assert (second.path, second.size, second.read_only) == (b"b/a", 5, False)
-    assert second.mtime_ns == os.stat(card / "b/a").st_mtime_ns
+    assert second.mtime_ns == (card / "b/a").stat().st_mtime_ns
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_an_unreadable_folder_hides_nothing_else(reachable: Path) -> None:
     assert paths(listing) == [b"open/clip", b"z"]
     assert listing.skipped == (
         Skipped(b"closed", "unreadable: Permission denied"),
-        Skipped(b"unsearchable/clip", "unreadable: Permission denied"),
+        Skipped(b"unsearchable", "unreadable: Permission denied"),
     )
 
 
@@ -224,7 +225,7 @@ def test_folders_that_are_too_deep_are_shown(card: Path, source: FolderSource) -
     assert paths(walk(source, max_depth=3)) == [b"1/2/3/clip", b"1/2/clip", b"clip"]
     listing = walk(source, max_depth=2)
     assert paths(listing) == [b"1/2/clip", b"clip"]
-    assert listing.skipped == (Skipped(b"1/2/3/", "folder too deep"),)
+    assert listing.skipped == (Skipped(b"1/2/3", "folder too deep"),)
     assert paths(walk(source, max_depth=0)) == [b"clip"]
 
 
@@ -349,10 +350,8 @@ def test_no_descriptor_is_left_open(tmp_path: Path, card: Path) -> None:
                 b"a",
                 b"clip/x",
             ):
-                try:
+                with suppress(OSError):
                     read(source, path)
-                except OSError:
-                    pass
             with pytest.raises(ZeroDivisionError), source.open(b"clip"):
                 raise ZeroDivisionError
             with pytest.raises(VolumeSwappedError):

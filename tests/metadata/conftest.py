@@ -1,4 +1,4 @@
-"""Fixtures for the register. Its schema is made once a run: migrations cost more than most tests."""
+"""Fixtures for the register: its schema is made once a run and copied, as migrations are slow."""
 
 import shutil
 from collections.abc import Iterator

@@ -11,15 +11,14 @@ NOBODY = 65534
 def fill(card: Path, files: Mapping[bytes, bytes]) -> Path:
     """Write files by their exact names, with folders as needed."""
     for name, data in files.items():
-        path = os.path.join(os.fsencode(card), name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(data)
+        path = card / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
     return card
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 @contextmanager
