@@ -12,7 +12,7 @@ from jobs.node import Node
 from metadata import events, linking, retention
 from metadata.actor import Actor
 from metadata.events import EventKind
-from metadata.models import Case, Clip, Docking, Link, StoredVersion
+from metadata.models import Case, Clip, Link, StoredVersion
 from metadata.repo import cases, clips, dockings
 from metadata.retention import LegalDate
 from metadata.states import SAFE, ClipState
@@ -142,12 +142,8 @@ def relink(node: Node, officers: Iterable[str]) -> LinkTally:
 
 def set_legal_date(session: Session, node: Node, clip: Clip) -> LegalDate:
     """Compute the legal date from the clip's categories and case; it only ever moves later."""
-    docking = session.get_one(Docking, clip.docking_id)
-    docked = (
-        docking.started_at
-        if docking.clock_plausible
-        else node.clock.read(dockings.vouched_time(session)).trusted
-    )
+    docking = dockings.get(session, clip.docking_id)
+    docked = docking.started_at if docking.clock_plausible else node.weigh_clock(session).trusted
     base = retention.base_time(
         clip.recorded_start, dockings.previous_start(session, clip.recorder_id, docking.id), docked
     )

@@ -19,7 +19,6 @@ from jobs.registration import DockingRequest, register_docking
 from jobs.running import running
 from jobs.verdict import Verdict
 from metadata.actor import Actor, ActorKind
-from metadata.models import Docking
 from metadata.repo import dockings
 
 _log = logging.getLogger("sealdock.docking")
@@ -202,7 +201,7 @@ def _card(docking_id: str) -> FolderSource | None:
     if card is not None:
         return card
     with here.node.register.read() as session:
-        row = session.get_one(Docking, docking_id)
+        row = dockings.get(session, docking_id)
     try:
         card = FolderSource(Path(row.source))
     except SealdockError:

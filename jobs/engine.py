@@ -41,7 +41,7 @@ DERIVE = "derive"
 _READY = b"ready"
 """Stands in the lock file from when the engine's database has its schema."""
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.5
 _DOCKINGS_AT_ONCE = 16
 _DERIVE_AT_ONCE = 2
 

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.orm import Session
+
 from config.profiles import Profile
 from config.retention import Schedule
 from config.settings import Settings
@@ -67,7 +69,11 @@ class Node:
     def read_clock(self) -> ClockReading:
         """Read the station's clock and weigh it against what the register vouches for."""
         with self.register.read() as session:
-            return self.clock.read(dockings.vouched_time(session))
+            return self.weigh_clock(session)
+
+    def weigh_clock(self, session: Session) -> ClockReading:
+        """Do so in a session that is open already."""
+        return self.clock.read(dockings.vouched_time(session))
 
     def probers(self) -> "Probers":
         """Return the sandboxed probers, one for each processor; each is started when it is needed."""

@@ -43,7 +43,7 @@ def run(
     """
     with node.register.read() as session:
         seen, clip = dockings.sighting(session, docking_id, position)
-        docking = session.get_one(Docking, docking_id)
+        docking = dockings.get(session, docking_id)
     if seen.outcome == Outcome.TO_REREAD.value:
         if reread(node, source, docking, seen, clip, turn):
             return Verdict.ENDED
@@ -127,10 +127,11 @@ def _already_here(node: Node, clip: Clip) -> bool:
 def _write(node: Node, docking: Docking, seen: Sighting, clip: Clip, copied: Offloaded) -> None:
     at = node.clock.now()
     with node.register.write() as session:
+        stored = objects.ensure(session, copied.reading, at)
         row = session.get_one(Clip, clip.id)
         outcomes.resume(row)
         clips.move(row, ClipState.OFFLOADED)
-        row.sha256 = objects.ensure(session, copied.reading, at).sha256
+        row.sha256 = stored.sha256
         row.size = copied.reading.size
         row.mtime_ns = copied.mtime_ns
         row.read_back = copied.read_back

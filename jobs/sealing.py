@@ -60,7 +60,7 @@ def run(node: Node, docking_id: str, position: int, found: Mapping[str, Any]) ->
     """Seal a sighting's clip, unless that is done already."""
     with node.register.read() as session:
         _, clip = dockings.sighting(session, docking_id, position)
-        docking = session.get_one(Docking, docking_id)
+        docking = dockings.get(session, docking_id)
         recorder = session.get_one(Recorder, clip.recorder_id)
         stored = session.get(StoredObject, clip.sha256 or "")
     state = ClipState(clip.resume_state or clip.state) if clip.state == "waiting" else ClipState(clip.state)
@@ -217,16 +217,17 @@ def _write(
     times: RecordedTime,
     sealed: _Sealed,
 ) -> None:
-    clock = node.read_clock()
-    at = clock.at
     actor = outcomes.operator(docking)
     with node.register.write() as session:
+        clock = node.weigh_clock(session)
+        at = clock.at
         row = session.get_one(Clip, clip.id)
+        officer, officer_source = _officer(session, docking, row, names, times)
+        if officer:
+            recorders.ensure_officer(session, officer, at)
         outcomes.resume(row)
         clips.move(row, ClipState.SEALED)
-        row.officer_id, row.officer_source = _officer(session, docking, row, names, times)
-        if row.officer_id:
-            recorders.ensure_officer(session, row.officer_id, at)
+        row.officer_id, row.officer_source = officer, officer_source
         row.probe = probe.to_json()
         row.condition = probe.condition.value
         row.recorded_start, row.recorded_end, row.time_source = times.start, times.end, times.source

@@ -19,8 +19,9 @@ from jobs import outcomes
 from jobs.node import Node
 from jobs.verdict import Verdict
 from metadata import events
+from metadata.clock import ClockReading
 from metadata.events import EventKind
-from metadata.models import Clip, Docking, Seal, SealTimestamp, StoredKind, StoredVersion
+from metadata.models import Clip, Docking, Seal, SealTimestamp, StoredKind
 from metadata.repo import clips, dockings, objects
 from metadata.retention import LegalDate, lock_date
 from metadata.states import ClipState, reached
@@ -38,6 +39,17 @@ class Document:
     kind: StoredKind
     key: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What both stages work on: a sealed clip, what goes beside it, and the date to lock it until."""
+
+    docking: Docking
+    clip: Clip
+    digest: Digest
+    beside: list[Document]
+    until: datetime
 
 
 def sha256(value: str) -> Digest:
@@ -74,15 +86,17 @@ def _attempt(
     docking_id: str,
     position: int,
     goal: ClipState,
-    act: Callable[[Node, Docking, Clip], None],
+    act: Callable[[Node, _Work], None],
 ) -> Verdict:
     with node.register.read() as session:
         _, clip = dockings.sighting(session, docking_id, position)
-        docking = session.get_one(Docking, docking_id)
-    if reached(ClipState(clip.state), goal):
-        return Verdict.DONE
+        if reached(ClipState(clip.state), goal):
+            return Verdict.DONE
+        docking = dockings.get(session, docking_id)
+        beside = list(documents(session, clip))
+        until = _lock_until(node, clip, node.weigh_clock(session))
     try:
-        act(node, docking, clip)
+        act(node, _Work(docking, clip, sha256(clip.sha256 or ""), beside, until))
     except (VaultFullError, VaultUnavailableError) as error:
         outcomes.wait(node, docking, clip.id, error.code)
         return Verdict.RETRY
@@ -96,32 +110,29 @@ def _attempt(
     return Verdict.DONE
 
 
-def _store(node: Node, docking: Docking, clip: Clip) -> None:
-    if clip.sha256 is None:
-        raise ValueError(f"clip {clip.id} has no digest")
-    until = lock_until(node, clip)
-    original = _put_original(node, clip, until)
-    with node.register.read() as session:
-        beside = list(documents(session, clip))
-    stored = [(item, node.vault.put_bytes(item.key, item.data, lock_until=until)) for item in beside]
+def _store(node: Node, work: _Work) -> None:
+    clip = work.clip
+    original = _put_original(node, work)
+    stored = [(original, StoredKind.ORIGINAL, work.digest.hex)]
+    for item in work.beside:
+        version = node.vault.put_bytes(item.key, item.data, lock_until=work.until)
+        stored.append((version, item.kind, Digest.sha256(item.data).hex))
     at = node.clock.now()
     with node.register.write() as session:
+        objects.note_all_stored(session, node.vault.url, stored, at)
         row = session.get_one(Clip, clip.id)
         outcomes.resume(row)
         clips.move(row, ClipState.STORED)
-        _note(session, node, original, StoredKind.ORIGINAL, clip.sha256, at)
-        for item, version in stored:
-            _note(session, node, version, item.kind, Digest.sha256(item.data).hex, at)
-        if any(item.kind is StoredKind.TIMESTAMPED_SEAL for item in beside):
+        if any(item.kind is StoredKind.TIMESTAMPED_SEAL for item in work.beside):
             session.get_one(SealTimestamp, clip.manifest_sha256).stored = True
         events.append(
             session,
             EventKind.STORED,
-            outcomes.operator(docking),
+            outcomes.operator(work.docking),
             at,
-            attempt=docking.id,
+            attempt=work.docking.id,
             clip=clip.id,
-            docking=docking.id,
+            docking=work.docking.id,
             facts={
                 "vault": node.vault.url,
                 "key": original.key,
@@ -137,12 +148,16 @@ def _store(node: Node, docking: Docking, clip: Clip) -> None:
 
 def lock_until(node: Node, clip: Clip) -> datetime:
     """Return the date that a sealed clip's objects must be locked until, from now."""
+    return _lock_until(node, clip, node.read_clock())
+
+
+def _lock_until(node: Node, clip: Clip, clock: ClockReading) -> datetime:
     legal = LegalDate(clip.retain_until, clip.permanent)
-    return lock_date(legal, node.read_clock().trusted, node.settings.retention.lock_cap_months)
+    return lock_date(legal, clock.trusted, node.settings.retention.lock_cap_months)
 
 
-def _put_original(node: Node, clip: Clip, until: datetime) -> VaultVersion:
-    digest = sha256(clip.sha256 or "")
+def _put_original(node: Node, work: _Work) -> VaultVersion:
+    clip = work.clip
     path = outcomes.spool_path(node, clip.id)
     verified: tuple[int, int] | None = None
     if clip.read_back == "media" and path.exists():
@@ -150,38 +165,31 @@ def _put_original(node: Node, clip: Clip, until: datetime) -> VaultVersion:
         status = path.stat(follow_symlinks=False)
         verified = (status.st_dev, status.st_ino)
     return node.vault.put_file(
-        layout.clip_key(digest),
+        layout.clip_key(work.digest),
         path,
-        digest=digest,
+        digest=work.digest,
         size=clip.size,
-        lock_until=until,
+        lock_until=work.until,
         verified_inode=verified,
     )
 
 
-def _note(
-    session: Session, node: Node, version: VaultVersion, kind: StoredKind, digest: str, at: datetime
-) -> None:
-    objects.note_stored(session, node.vault.url, version, kind, digest, at)
-
-
-def _confirm(node: Node, docking: Docking, clip: Clip) -> None:
-    until = lock_until(node, clip)
+def _confirm(node: Node, work: _Work) -> None:
+    clip, docking = work.clip, work.docking
+    keys = [layout.clip_key(work.digest), *(item.key for item in work.beside)]
     with node.register.read() as session:
-        keys = [layout.clip_key(sha256(clip.sha256 or ""))]
-        keys += [item.key for item in documents(session, clip)]
-        rows = [row for key in keys for row in objects.versions_at(session, node.vault.url, key)[-1:]]
-    if len(rows) != len(keys):
-        raise ObjectMissingError(key=keys[len(rows)])
+        newest = objects.newest_at(session, node.vault.url, keys)
+    missing = [key for key in keys if key not in newest]
+    if missing:
+        raise ObjectMissingError(key=missing[0])
+    rows = [newest[key] for key in keys]
     # A capped date moves with the clock: one that an earlier try set lies a little before it.
-    least = until if clip.retain_until == until else until - CAP_SLACK
+    least = work.until if clip.retain_until == work.until else work.until - CAP_SLACK
     found = [confirm(node.vault, Expected(row.key, row.version, row.size, least)) for row in rows]
     at = node.clock.now()
     with node.register.write() as session:
-        for row, version in zip(rows, found, strict=True):
-            kept = session.get_one(StoredVersion, row.id)
-            kept.lock_mode, kept.lock_until = version.lock_mode.value, version.lock_until
-            kept.confirmation, kept.confirmed_at = Confirmation.FULL.value, at
+        answers = {row.id: version for row, version in zip(rows, found, strict=True)}
+        objects.note_confirmed(session, answers, Confirmation.FULL.value, at)
         clip_row = session.get_one(Clip, clip.id)
         outcomes.resume(clip_row)
         clips.move(clip_row, ClipState.CONFIRMED)

@@ -66,10 +66,10 @@ if ! "${tester[@]}" test -w "$tree"; then
 fi
 
 cd "$tree"
-# run USER... -- ARGUMENTS...: pytest with a clean environment, as the user that the first words lead to.
+# run USER... :: ARGUMENTS...: pytest with a clean environment, as the user that the first words lead to.
 run() {
   local as=()
-  while [[ $1 != -- ]]; do as+=("$1") && shift; done
+  while [[ $1 != :: ]]; do as+=("$1") && shift; done
   shift
   "${as[@]}" env -i "${bare[@]}" \
     PATH="$path" HOME="$work/home" TMPDIR="$work/tmp" LANG=C.UTF-8 TERM="${TERM:-dumb}" ${CI:+"CI=$CI"} \
@@ -80,8 +80,8 @@ run() {
 # Devices, mounts and immutable files are root's; everything else is an ordinary user's. Only a whole run does both.
 if ((EUID == 0 && $# == 0)); then
   echo "What only root can do:"
-  run -- -q -m root -p no:cacheprovider --basetemp="$work/root"
+  run :: -q -m root -p no:cacheprovider --basetemp="$work/root"
   echo "Everything else, as nobody:"
   set -- -m "not root"
 fi
-run "${tester[@]}" -- "$@"
+run "${tester[@]}" :: "$@"

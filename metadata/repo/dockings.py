@@ -4,11 +4,17 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from metadata.clock import FURTHEST, RELEASED
 from metadata.events import EventKind
 from metadata.models import Clip, CustodyEvent, Docking, Outcome, Progress, Sighting, Station
+
+
+def get(session: Session, docking_id: str) -> Docking:
+    """Return a docking without its documents: they grow with the card, and each of its clips asks."""
+    documents = (Docking.inventory, Docking.inventory_seal, Docking.close, Docking.close_seal)
+    return session.get_one(Docking, docking_id, options=[defer(item, raiseload=True) for item in documents])
 
 
 def unclosed(session: Session) -> list[Docking]:
@@ -98,12 +104,13 @@ def vouched_time(session: Session) -> datetime | None:
     Nobody weighed the clock when the station was made, so that time counts only as far as the
     software's own release date goes with it.
     """
-    created = session.scalar(select(func.max(Station.created_at)))
-    times = (
-        None if created is None else min(created, RELEASED + FURTHEST),
-        session.scalar(select(func.max(Docking.started_at)).where(Docking.clock_plausible)),
-        session.scalar(
-            select(func.max(CustodyEvent.at)).where(CustodyEvent.kind == EventKind.CLOCK_CONFIRMED.value)
-        ),
+    confirmed = CustodyEvent.kind == EventKind.CLOCK_CONFIRMED.value
+    query = select(
+        select(func.max(Station.created_at)).scalar_subquery(),
+        select(func.max(Docking.started_at)).where(Docking.clock_plausible).scalar_subquery(),
+        select(func.max(CustodyEvent.at)).where(confirmed).scalar_subquery(),
     )
+    found: list[datetime | None] = list(session.execute(query).one())  # nothing has no maximum
+    created, *others = found
+    times = (None if created is None else min(created, RELEASED + FURTHEST), *others)
     return max((t for t in times if t is not None), default=None)

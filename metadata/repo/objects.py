@@ -1,9 +1,10 @@
 """Objects and the exact versions that vaults hold of them."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -64,35 +65,59 @@ def note_stored(
     session: Session, vault: str, found: Described, kind: StoredKind, sha256: str, at: datetime
 ) -> StoredVersion:
     """Note a version that a vault described; the same version again only refreshes its lock."""
-    row = version_of(session, vault, found.key, found.version)
-    if row is None:
-        row = StoredVersion(
-            id=str(ULID()),
-            vault=vault,
-            key=found.key,
-            version=found.version,
-            kind=kind.value,
-            sha256=sha256,
-            size=found.size,
-            lock_mode=str(found.lock_mode),
-            lock_until=found.lock_until,
-            created_at=at,
-        )
-        session.add(row)
-    else:
-        row.lock_mode = str(found.lock_mode)
-        row.lock_until = found.lock_until
-    session.flush()
-    return row
+    return note_all_stored(session, vault, [(found, kind, sha256)], at)[0]
 
 
-def version_of(session: Session, vault: str, key: str, version: str) -> StoredVersion | None:
-    """Return the row of one exact version."""
-    return session.scalar(
-        select(StoredVersion).where(
-            StoredVersion.vault == vault, StoredVersion.key == key, StoredVersion.version == version
-        )
+def note_all_stored(
+    session: Session, vault: str, versions: Sequence[tuple[Described, StoredKind, str]], at: datetime
+) -> list[StoredVersion]:
+    """Note versions of different keys, each with its kind and digest, like ``note_stored``."""
+    query = select(StoredVersion).where(
+        StoredVersion.vault == vault, StoredVersion.key.in_([found.key for found, _, _ in versions])
     )
+    known = {(row.key, row.version): row for row in session.scalars(query)}
+    rows = []
+    for found, kind, sha256 in versions:
+        row = known.get((found.key, found.version))
+        if row is None:
+            row = StoredVersion(
+                id=str(ULID()),
+                vault=vault,
+                key=found.key,
+                version=found.version,
+                kind=kind.value,
+                sha256=sha256,
+                size=found.size,
+                lock_mode=str(found.lock_mode),
+                lock_until=found.lock_until,
+                created_at=at,
+            )
+            session.add(row)
+        else:
+            row.lock_mode = str(found.lock_mode)
+            row.lock_until = found.lock_until
+        rows.append(row)
+    session.flush()
+    return rows
+
+
+def note_confirmed(session: Session, found: Mapping[str, Described], confirmation: str, at: datetime) -> None:
+    """Note what a vault answered when it was asked for versions again, by the ids of their rows."""
+    for row in session.scalars(select(StoredVersion).where(StoredVersion.id.in_(found))):
+        row.lock_mode = str(found[row.id].lock_mode)
+        row.lock_until = found[row.id].lock_until
+    session.execute(
+        update(StoredVersion)
+        .where(StoredVersion.id.in_(found))
+        .values(confirmation=confirmation, confirmed_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def newest_at(session: Session, vault: str, keys: Iterable[str]) -> dict[str, StoredVersion]:
+    """Return the newest version that the register holds of each key, where it holds one."""
+    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.key.in_(list(keys)))
+    return {row.key: row for row in session.scalars(query.order_by(StoredVersion.id))}
 
 
 def versions_at(session: Session, vault: str, key: str) -> list[StoredVersion]:
