@@ -1,5 +1,6 @@
 """The command ``sealdock``: finds commands, chooses the language, turns errors into exit codes."""
 
+import gc
 import importlib
 import json
 import os
@@ -74,6 +75,8 @@ def root(ctx: click.Context, home: Path | None) -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code (docs/errors.md lists them)."""
+    # Imports make a hundred thousand objects, none of them garbage: look for it less often (default: 700).
+    gc.set_threshold(20_000)
     messages.use(os.environ.get("SEALDOCK_LANGUAGE", "auto") if _language_known() else "auto")
     try:
         code = root.main(standalone_mode=False)

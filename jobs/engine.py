@@ -69,6 +69,8 @@ class Executor:
             "log_level": "ERROR",
             "console_log_level": "ERROR",
             "use_listen_notify": False,
+            # We send no notifications; but the engine's thread for them sleeps this long before it ends.
+            "notification_listener_polling_interval_sec": 0.02,
         }
         DBOS(config=config)
         DBOS.listen_queues(list(self._queues))

@@ -33,6 +33,7 @@ def reachable() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        folder.chmod(0o755)
         for path in folder.rglob("*"):
             if path.is_dir() and not path.is_symlink():
                 path.chmod(0o755)

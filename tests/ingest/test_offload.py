@@ -447,8 +447,9 @@ def test_the_copy_of_a_copy_is_the_same(card: Path, source: FolderSource, spool:
         assert read_through(file.fileno()) == first
 
 
-def test_mounted_cards_and_full_disks(tmp_path: Path) -> None:
-    own_mounts = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+@pytest.mark.parametrize("how", [pytest.param([], marks=pytest.mark.root), ["--map-root-user"]])
+def test_mounted_cards_and_full_disks(tmp_path: Path, how: list[str]) -> None:
+    own_mounts = ["unshare", "--mount", *how]
     if subprocess.run([*own_mounts, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this user may not have mounts of its own")
     worker = Path(__file__).with_name("mounts_worker.py")

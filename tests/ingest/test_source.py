@@ -174,6 +174,7 @@ def test_what_is_no_file_is_shown_and_never_opened(
                 pass  # it would hang here on a FIFO without a writer
 
 
+@pytest.mark.root
 def test_devices_are_shown_and_never_read(card: Path, source: FolderSource) -> None:
     try:
         os.mknod(card / "zero", stat.S_IFCHR | 0o666, os.makedev(1, 5))
