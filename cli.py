@@ -76,7 +76,7 @@ def root(ctx: click.Context, home: Path | None) -> None:
 def main() -> None:
     """Run the command line and leave with its exit code (docs/errors.md lists them)."""
     # Imports make a hundred thousand objects, none of them garbage: look for it less often (default: 700).
-    gc.set_threshold(20_000)
+    gc.set_threshold(100_000)
     messages.use(os.environ.get("SEALDOCK_LANGUAGE", "auto") if _language_known() else "auto")
     try:
         code = root.main(standalone_mode=False)

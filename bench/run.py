@@ -1,6 +1,6 @@
 """Speed and memory of sealdock, as whole processes, against baselines measured in the same run.
 
-``make bench`` runs it; ``make bench BENCH_ARGS="--only dock --runs 3"`` chooses. It prints figures and
+``make bench`` runs it; ``make bench BENCH_ARGS="--only dock --runs 5"`` chooses. It prints figures and
 ratios beside the goals and judges nothing: machines differ, ratios less so. Runs of a pair take turns
 (A B A B), and the ratio is the median over the pairs.
 """
@@ -9,48 +9,44 @@ import argparse
 import contextlib
 import os
 import platform
-import resource
+import shlex
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+from cards import MIB, make_card, make_sparse_card
+from measured import Run
+from measured import run as measure
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from storage.immutable import set_immutable  # noqa: E402 - the checkout is on the path only now
 
-MIB = 1024 * 1024
 SEALDOCK = (sys.executable, "-m", "cli")
+SMALL = 100 * 1024
+PROBED = 100
 
 
 def main() -> None:
-    benches = {
-        "dock": dock,
-        "small": small,
-        "verify": verify,
-        "memory": memory,
-        "start": start,
-    }
+    benches = {"dock": dock, "small": small, "verify": verify, "memory": memory, "start": start}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--only", choices=sorted(benches), action="append", help="one bench (may be repeated)"
-    )
-    parser.add_argument("--runs", type=int, default=3, help="counted pairs of each bench (default 3)")
+    parser.add_argument("--only", choices=sorted(benches), action="append", help="one bench; may be repeated")
+    parser.add_argument("--runs", type=int, default=3, help="counted runs or pairs of each bench (default 3)")
     parser.add_argument("--mib", type=int, default=2048, help="size of the large card in MiB (default 2048)")
     parser.add_argument("--clips", type=int, default=1000, help="clips of the small card (default 1000)")
     parser.add_argument("--memory-mib", type=int, default=8192, help="size of the one large clip in MiB")
     parser.add_argument("--folder", type=Path, help="where to work (default: the system's temporary folder)")
-    parser.add_argument("--ocopy", help="path of an ocopy command to show beside the large card")
-    parser.add_argument("--ascmhl", help="path of an ascmhl command to show beside the large card")
+    parser.add_argument("--ocopy", help="an ocopy command to show beside the large card")
+    parser.add_argument("--ascmhl", help="an ascmhl command to show beside the large card")
     chosen = parser.parse_args()
     print(f"{platform.platform()}, {os.cpu_count()} processors, Python {platform.python_version()}")
+    print("goal, then medians; 'others' is the share of the processors that other processes used meanwhile")
     for name in chosen.only or benches:
         with workplace(chosen.folder) as folder:
             benches[name](folder, chosen)
@@ -59,7 +55,7 @@ def main() -> None:
 @contextlib.contextmanager
 def workplace(parent: Path | None) -> Iterator[Path]:
     """A folder that is gone afterwards, locked objects and all."""
-    folder = Path(tempfile.mkdtemp(prefix="sealdock-bench-", dir=parent or Path(tempfile.gettempdir())))
+    folder = Path(tempfile.mkdtemp(prefix="sealdock-bench-", dir=parent))
     try:
         yield folder
     finally:
@@ -79,129 +75,111 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def run(*command: str | Path, home: Path | None = None) -> float:
-    """Run a command, its output thrown away, and return its seconds."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if home is not None:
-        environment["SEALDOCK_HOME"] = str(home)
-    began = time.perf_counter()
-    done = subprocess.run(command, env=environment, capture_output=True, check=False)
-    took = time.perf_counter() - began
-    if done.returncode:
-        sys.exit(f"{command} ended with {done.returncode}: {done.stderr.decode()[-2000:]}")
-    return took
+def sealdock(home: Path, *arguments: str | Path, memory: bool = False) -> Run:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEALDOCK_HOME": str(home)}
+    return measure([*SEALDOCK, *arguments], environment, memory=memory)
 
 
-def shell(line: str) -> float:
-    """Run a line of shell that this file wrote; no name in it comes from outside."""
-    return run("sh", "-c", line)
+def shell(line: str) -> Run:
+    """Run a line of shell that this file wrote."""
+    return measure(["sh", "-ec", line], dict(os.environ))
 
 
 def fresh_home(folder: Path) -> Path:
     home = folder / "home"
     if home.exists():
         remove(home)
-    run(*SEALDOCK, "init", home=home)
+    sealdock(home, "init")
+    shell("sync")
     return home
 
 
-def make_card(folder: Path, clips: int, size: int) -> Path:
-    card = folder / "card" / "DCIM" / "100BENCH"
-    card.mkdir(parents=True)
-    for number in range(clips):
-        with (card / f"BNCH{number + 1:04}.MP4").open("wb") as file:
-            for _ in range(size // MIB):
-                file.write(os.urandom(MIB))
-            file.write(os.urandom(size % MIB))
-    run("sync")
-    return folder / "card"
-
-
-def pairs(
-    title: str, goal: str, ours: Callable[[], float], base: Callable[[], float], runs: int, unit: float = 1.0
-) -> None:
-    """Measure two things in turn and print both medians and the median of their ratios."""
-    ours(), base()  # a warm-up: caches, bytecode
-    found = [(ours(), base()) for _ in range(runs)]
-    ratios = sorted(a / b for a, b in found)
-    a, b = (statistics.median(column) for column in zip(*found, strict=True))
+def show(title: str, goal: str, unit: str, figures: Sequence[float], runs: Sequence[Run]) -> None:
+    spread = f"{min(figures):.2f} to {max(figures):.2f}" if len(figures) > 1 else "one run"
     print(
-        f"{title}: {a * unit:.2f} against {b * unit:.2f}; "
-        f"ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}); goal {goal}"
+        f"{title} | {goal} | {statistics.median(figures):.2f}{unit} ({spread}) | "
+        f"{statistics.median(run.seconds for run in runs):.2f} s, "
+        f"processor {statistics.median(run.processor for run in runs):.2f} s, "
+        f"others {statistics.median(run.others for run in runs):.0%}",
+        flush=True,
     )
+
+
+def show_pairs(
+    title: str, goal: str, pairs: Sequence[tuple[Run, Run]], ratio: Callable[[Run, Run], float]
+) -> None:
+    show(title, goal, " x", [ratio(ours, base) for ours, base in pairs], [ours for ours, _ in pairs])
+    show("  baseline", "", " s", [base.seconds for _, base in pairs], [base for _, base in pairs])
 
 
 def dock(folder: Path, chosen: argparse.Namespace) -> None:
     """A large card in 8 clips: dock to confirmed, process start included, against copying and one digest."""
-    card = make_card(folder, 8, chosen.mib * MIB // 8)
+    card = make_card(folder, clips=8, size=chosen.mib * MIB // 8)
     copy = folder / "copy"
+    source, target = shlex.quote(str(card)), shlex.quote(str(copy))
 
-    def ours() -> float:
-        home = fresh_home(folder)
-        run("sync")
-        return run(*SEALDOCK, "dock", card, "--json", home=home)
+    def ours() -> Run:
+        return sealdock(fresh_home(folder), "dock", card, "--json")
 
-    def base() -> float:
+    def base(after: str = f"find {target} -type f -exec openssl dgst -sha256 {{}} +") -> Run:
         shutil.rmtree(copy, ignore_errors=True)
-        run("sync")
-        return shell(f"cp -r {card} {copy} && sync && find {copy} -type f -exec openssl dgst -sha256 {{}} +")
+        shell("sync")
+        return shell(f"cp -r {source} {target}; sync; {after}")
 
-    pairs(f"dock {chosen.mib} MiB in 8 clips [s]", "<= 1.25", ours, base, chosen.runs)
-    yardstick(card, copy, "ocopy", chosen.ocopy, lambda tool: f"{tool} {card} {copy}")
-    yardstick(
-        card,
-        copy,
-        "cp, sync, ascmhl",
-        chosen.ascmhl,
-        lambda tool: f"cp -r {card} {copy} && sync && {tool} create -h c4 {copy}",
+    ours(), base()  # caches, bytecode
+    pairs = [(ours(), base()) for _ in range(chosen.runs)]
+    show_pairs(
+        f"dock {chosen.mib} MiB in 8 clips against cp -r, sync, openssl dgst",
+        "<= 1.25",
+        pairs,
+        lambda a, b: a.seconds / b.seconds,
     )
-
-
-def yardstick(card: Path, copy: Path, name: str, tool: str | None, line: Callable[[str], str]) -> None:
-    """Show another tool's time for the same card, if its command was given."""
-    del card
-    if tool is None:
-        print(f"  {name}: not measured (no command given)")
-        return
-    shutil.rmtree(copy, ignore_errors=True)
-    if name == "ocopy":
+    if chosen.ocopy:
+        shutil.rmtree(copy)
         copy.mkdir()
-    print(f"  {name}: {shell(line(tool)):.2f} s")
+        one = shell(f"sync; {chosen.ocopy} {source} {target}")
+        show("  ocopy (xxHash, nothing is flushed)", "", " s", [one.seconds], [one])
+    if chosen.ascmhl:
+        one = base(f"{chosen.ascmhl} create -h c4 {target}")
+        show("  cp -r, sync, ascmhl create -h c4", "", " s", [one.seconds], [one])
 
 
 def small(folder: Path, chosen: argparse.Namespace) -> None:
     """Many small clips: milliseconds a clip, from the start of the process to the last confirmation."""
-    card = make_card(folder, chosen.clips, 100 * 1024)
-    took = []
-    for _ in range(chosen.runs):
-        home = fresh_home(folder)
-        took.append(run(*SEALDOCK, "dock", card, "--json", home=home) / chosen.clips * 1000)
-    print(f"dock {chosen.clips} clips of 100 KiB: {statistics.median(took):.1f} ms a clip; goal <= 60")
+    card = make_card(folder, clips=chosen.clips, size=SMALL)
+    runs = [sealdock(fresh_home(folder), "dock", card, "--json") for _ in range(chosen.runs)]
+    each = [run.seconds / chosen.clips * 1000 for run in runs]
+    show(f"dock {chosen.clips} clips of 100 KiB", "<= 60 ms a clip", " ms a clip", each, runs)
+    # Each clip is looked at by one process of ffprobe: how long those take tells how quick the machine is.
+    probed = sorted(card.rglob("*.MP4"))[:PROBED]
+    names = " ".join(shlex.quote(str(path)) for path in probed)
+    alone = shell(f'for clip in {names}; do ffprobe -v error -show_format -show_streams "$clip"; done')
+    each = [alone.seconds / len(probed) * 1000]
+    show(f"  ffprobe alone, {len(probed)} of them in turn", "", " ms a clip", each, [alone])
 
 
 def verify(folder: Path, chosen: argparse.Namespace) -> None:
-    """Full verification against openssl over the same stored bytes, as speeds."""
-    card = make_card(folder, 8, chosen.mib * MIB // 8)
+    """Full verification against openssl over the same stored bytes, both from the medium."""
+    card = make_card(folder, clips=8, size=chosen.mib * MIB // 8)
     home = fresh_home(folder)
-    run(*SEALDOCK, "dock", card, home=home)
+    sealdock(home, "dock", card)
     objects = home / "vault" / "clips"
 
-    def ours() -> float:
+    def ours() -> Run:
         drop(objects)
-        return run(*SEALDOCK, "verify", "--level", "full", home=home)
+        return sealdock(home, "verify", "--level", "full")
 
-    def base() -> float:
+    def base() -> Run:
         drop(objects)
-        return shell(f"find {objects} -type f -exec openssl dgst -sha256 {{}} +")
+        return shell(f"find {shlex.quote(str(objects))} -type f -exec openssl dgst -sha256 {{}} +")
 
-    # Speeds, so the ratio is the other way round: openssl's seconds over ours.
     ours(), base()
-    found = [(ours(), base()) for _ in range(chosen.runs)]
-    ratios = sorted(b / a for a, b in found)
-    a, b = (chosen.mib / statistics.median(column) for column in zip(*found, strict=True))
-    print(
-        f"verify --level full [MiB/s]: {a:.0f} against {b:.0f}; ratio {statistics.median(ratios):.2f} "
-        f"({ratios[0]:.2f} to {ratios[-1]:.2f}); goal >= 0.8"
+    pairs = [(ours(), base()) for _ in range(chosen.runs)]
+    show_pairs(
+        f"verify --level full of {chosen.mib} MiB, as a speed against openssl dgst",
+        ">= 0.8",
+        pairs,
+        lambda a, b: b.seconds / a.seconds,
     )
 
 
@@ -215,39 +193,26 @@ def drop(folder: Path) -> None:
 
 
 def memory(folder: Path, chosen: argparse.Namespace) -> None:
-    """Peak resident memory while one large clip is docked (the file is sparse: its bytes are zeros)."""
-    card = folder / "card"
-    card.mkdir()
-    with (card / "LARGE.MP4").open("wb") as file:
-        file.truncate(chosen.memory_mib * MIB)
-    home = fresh_home(folder)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEALDOCK_HOME": str(home)}
-    pid = os.posix_spawn(
-        SEALDOCK[0],
-        [*SEALDOCK, "dock", str(card), "--json"],
-        environment,
-        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
-    )
-    _, status, usage = os.wait4(pid, 0)
-    if status:
-        sys.exit(f"dock ended with status {status}")
-    peak = usage.ru_maxrss / 1024
-    print(f"dock one clip of {chosen.memory_mib} MiB: peak {peak:.0f} MiB of the process; goal <= 200")
+    """Peak resident memory, children included, while one large clip is docked."""
+    card = make_sparse_card(folder, size=chosen.memory_mib * MIB)
+    one = sealdock(fresh_home(folder), "dock", card, "--json", memory=True)
+    show(f"memory docking one clip of {chosen.memory_mib} MiB", "<= 200 MiB", " MiB", [one.peak], [one])
 
 
 def start(folder: Path, chosen: argparse.Namespace) -> None:
     """What a start costs: help, and docking an empty card."""
-    runs = max(5, chosen.runs)
-    run(*SEALDOCK, "--help")
-    took = statistics.median(run(*SEALDOCK, "--help") for _ in range(runs))
-    print(f"sealdock --help: {took:.2f} s; goal < 0.3")
+    home = fresh_home(folder)
     card = folder / "card"
     card.mkdir()
-    home = fresh_home(folder)
-    took = statistics.median(run(*SEALDOCK, "dock", card, home=home) for _ in range(runs))
-    print(f"dock of an empty card: {took:.2f} s")
+    count = max(5, chosen.runs)
+    for title, goal, arguments in (
+        ("sealdock --help", "< 0.3 s", ("--help",)),
+        ("dock of an empty card", "", ("dock", card)),
+    ):
+        sealdock(home, *arguments)
+        runs = [sealdock(home, *arguments) for _ in range(count)]
+        show(title, goal, " s", [run.seconds for run in runs], runs)
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     main()

@@ -37,11 +37,12 @@ def dock(ctx: click.Context, source: Path, officer: str | None, reread: bool, as
       sealdock dock /media/recorder
       sealdock dock /media/recorder --officer 012345 --json
     """  # noqa: D301
-    from jobs.following import Request, follow
-
     if officer is not None and not (0 < len(officer) <= MAX_OFFICER and officer.isprintable()):
         raise click.BadParameter(f"1 to {MAX_OFFICER} printable characters", param_hint="--officer")
     with open_node(ctx) as node, _progress(quiet=as_json) as show:
+        node.probers().start_ahead()
+        from jobs.following import Request, follow  # takes long to import: meanwhile the prober starts
+
         ended = follow(node, Request(source.absolute(), officer, reread), show)
     _print(ended, node.settings.time_zone, as_json=as_json)
     if not ended.ok:

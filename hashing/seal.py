@@ -51,19 +51,21 @@ class SealFacts:
     timestamp: datetime | None
 
 
-def load() -> None:
-    """Import pyHanko, which takes half a second: call it in a thread where a signature will be wanted.
+def load_ahead() -> None:
+    """Begin to import pyHanko in a thread, which takes half a second, where a seal will be wanted soon."""
+    threading.Thread(target=_load, name="sealdock-load", daemon=True).start()
 
-    Signing and verifying call it, too. Its modules import each other in circles, so threads that imported
-    them at the same time could meet one that is not complete.
-    """
+
+def _load() -> None:
+    # The modules import each other in circles: threads that imported them at the same time could meet one
+    # that is not complete.
     with _loading:
         import pyhanko.sign.validation.generic_cms  # noqa: F401, PLC0415 - see above; it brings the rest
 
 
 def sign(data: bytes, signer: Signer) -> bytes:
     """Return the detached CAdES-B signature of ``data``, in DER."""
-    load()
+    _load()
     signed: Any = _run(
         _cms_signer(signer).async_sign_general_data(data, "sha256", detached=True, use_cades=True)
     )
@@ -89,7 +91,7 @@ def verify(
     Revocation stays with the caller, and so does what the signer was entitled to. Raises SealInvalidError
     naming the step that failed.
     """
-    load()
+    _load()
     signed_data = _parse(signature)  # 1
     stamped = _stamped(signature, timestamp_roots)  # 2
     status = _run(_status(data, signed_data, trust_roots, stamped or moment))

@@ -153,8 +153,8 @@ class Client:
 
     @staticmethod
     def pause(seconds: float) -> None:
-        """Wait: what happens in the other process is not known here before it is looked up."""
-        time.sleep(seconds)
+        """Wait, but not long: what happens in the other process is not known here before it is looked up."""
+        time.sleep(min(seconds, _POLL_SECONDS))
 
     def close(self) -> None:
         """Let go of the engine's database."""

@@ -1,7 +1,6 @@
 """Start a docking, or hand it to the process that holds the executor, and follow it to its end."""
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple
 from ulid import ULID
 
 from config.errors import EngineBusyError, EngineFailedError, SealdockError
-from hashing import seal
 from ingest.source import FolderSource
 from jobs.docking import docking
 from jobs.engine import DOCKINGS, Client, Executor, is_free, is_ready
@@ -25,7 +23,8 @@ from metadata.states import ENDED, SAFE, ClipState
 ShowProgress = Callable[[str, int, int, dict[str, int]], None]
 """Called with the docking's id, bytes done, bytes in all, and the number of clips in each state."""
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 1.0
+_SHOW_SECONDS = 0.25
 _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 _WAITING_OR_ENDED = ENDED | {ClipState.WAITING}
 
@@ -70,8 +69,6 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
     Raises the error that kept the inventory from being taken.
     """
     FolderSource(request.source).close()  # what is not there is an error before anything is started
-    # The first signature is wanted when the first clip is in the spool: until then the card is what is slow.
-    threading.Thread(target=seal.load, name="sealdock-load", daemon=True).start()
     docking_id: str | None = None
     while True:
         try:
@@ -83,7 +80,7 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
                 break
         except EngineBusyError:
             if not is_ready(node.home):
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_SHOW_SECONDS)
                 continue
             client = Client(node)
             try:
@@ -162,7 +159,7 @@ def _wait(
     last: object = None
     moved = time.monotonic()
     while True:
-        engine.pause(_LOOK_SECONDS)
+        engine.pause(_LOOK_SECONDS if on_progress is None else _SHOW_SECONDS)
         status, value = engine.outcome(docking_id)
         if status in _OVER:
             return _error(status, value)

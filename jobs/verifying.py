@@ -65,6 +65,8 @@ def verify(
     At least one object is checked, however small the budget: a run that does nothing for ever
     would look like a run that finds nothing.
     """
+    if level is not Level.LOCK:
+        seal.load_ahead()
     report = Report(level)
     started = time.monotonic()
     run = _begin(node, level)
