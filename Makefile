@@ -16,7 +16,8 @@ help: ## list these targets
 setup: ## install what is missing: system packages, .venv, locked dependencies, sealdock itself
 	@PYTHON='$(PYTHON)' deploy/dev/setup.sh
 
-test: setup ## set up, then run the tests as an ordinary user (PYTEST_ARGS="-k seal" passes arguments on)
+test: ## set up, then run the tests as an ordinary user (PYTEST_ARGS="-k seal" passes arguments on)
+	@PYTHON='$(PYTHON)' deploy/dev/setup.sh faketime
 	@deploy/dev/test.sh $(PYTEST_ARGS)
 
 lint: setup ## set up, then check style, types and the import contract

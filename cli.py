@@ -3,15 +3,19 @@
 import gc
 import importlib
 import json
+import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from config import messages
 from config.errors import SealdockError
 from config.messages import _
+
+_log = logging.getLogger("sealdock.cli")
 
 COMMANDS = {
     "init": "commands.home:init",
@@ -79,7 +83,7 @@ def main() -> None:
     gc.set_threshold(100_000)
     messages.use(os.environ.get("SEALDOCK_LANGUAGE", "auto") if _language_known() else "auto")
     try:
-        code = root.main(standalone_mode=False)
+        code = root.main(prog_name="sealdock", standalone_mode=False)
     except click.exceptions.Abort:
         click.echo(
             _("Stopped. Whatever was reported safe is safe; the rest goes on at the next start."), err=True
@@ -89,12 +93,26 @@ def main() -> None:
         error.show()
         _leave(error.exit_code)
     except SealdockError as error:
+        _log.debug(error.code, exc_info=True)
         _report(error)
         _leave(error.exit_code)
-    except (BrokenPipeError, SystemExit):  # click ends with the latter when nobody reads its output
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _leave(141)
+    except BrokenPipeError:
+        _unread()
+    except SystemExit as error:  # how click ends a shell's completion, and when nobody reads its output
+        if error.code:
+            _unread()
+        _leave(0)
+    except Exception:  # noqa: BLE001 - a mistake of ours: whoever meets it gets the sentences, too
+        _log.exception("unexpected")
+        _report(SealdockError())
+        _leave(SealdockError.exit_code)
     _leave(code if isinstance(code, int) else 0)
+
+
+def _unread() -> NoReturn:
+    """Leave as a program does that SIGPIPE ended."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _leave(141)
 
 
 def _language_known() -> bool:
@@ -109,7 +127,7 @@ def _report(error: SealdockError) -> None:
         click.echo(error.sentence(), err=True)
 
 
-def _leave(code: int) -> None:
+def _leave(code: int) -> NoReturn:
     """End the process at once, output flushed.
 
     Workflows that wait (a full disk, a store that is away) sleep in threads of the engine; they

@@ -14,6 +14,7 @@ from commands.common import (
     print_json,
     size,
 )
+from commands.progress import counting
 from config.messages import _, ngettext
 
 _STATES = (
@@ -171,8 +172,8 @@ def retrieve(
         raise click.UsageError(_("Name clips, or a case with --case; not both."))
     if not purpose.strip():
         raise click.BadParameter(_("say why"), param_hint="--purpose")
-    with open_node(ctx) as node:
-        given = run(node, wanted(node, clips, case), purpose.strip(), folder)
+    with open_node(ctx) as node, counting(quiet=as_json) as show:
+        given = run(node, wanted(node, clips, case), purpose.strip(), folder, show)
     if as_json:
         print_json(
             [

@@ -32,8 +32,8 @@ def home_of(ctx: click.Context) -> Path:
 
 
 def settings_of(ctx: click.Context) -> "Settings":
-    """Load the settings of the home and use their language. Raises HomeMissingError."""
-    from config import messages
+    """Load the settings of the home and use their language and log level. Raises HomeMissingError."""
+    from config import logs, messages
     from config.settings import Settings
 
     home = home_of(ctx)
@@ -41,6 +41,7 @@ def settings_of(ctx: click.Context) -> "Settings":
         raise HomeMissingError(home=str(home))
     settings = Settings.load(home)
     messages.use(settings.language)
+    logs.use(settings.log.level)
     return settings
 
 
@@ -51,9 +52,23 @@ def open_node(ctx: click.Context) -> Iterator["Node"]:
     node = build_node(home_of(ctx), settings)
     try:
         node.register.check_version()
+        if _rotation_cut_off(node):
+            node.close()
+            node = build_node(home_of(ctx), settings)
         yield node
     finally:
         node.close()
+
+
+def _rotation_cut_off(node: "Node") -> bool:
+    """Finish a `keys rotate` that was killed; True if the node's keys have to be loaded again."""
+    from jobs.trust import NEXT_KEY
+
+    if not (node.settings.keys_path / NEXT_KEY).exists():
+        return False
+    from jobs.rotating import finish
+
+    return finish(node)
 
 
 def build_node(home: Path, settings: "Settings") -> "Node":
@@ -82,8 +97,13 @@ def build_node(home: Path, settings: "Settings") -> "Node":
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, readable and with names as they are."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print a value as JSON, names as they are but for characters that a terminal would obey."""
+    lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
+    click.echo("\n".join(line if line.isprintable() else _escaped(line) for line in lines))
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def print_clips(records: "list[ClipRecord]", zone: tzinfo) -> None:

@@ -1,8 +1,5 @@
 """``sealdock dock``: bring in one card and wait until it is safe."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.common import damage, json_option, local, open_node, print_json, shown, size
+from commands.progress import offloading
 from config.errors import DockingIncompleteError
 from config.messages import _, ngettext
 
 if TYPE_CHECKING:
-    from jobs.following import Followed, ShowProgress
+    from jobs.following import Followed
 
 MAX_OFFICER = 64
 
@@ -39,7 +37,7 @@ def dock(ctx: click.Context, source: Path, officer: str | None, reread: bool, as
     """  # noqa: D301
     if officer is not None and not (0 < len(officer) <= MAX_OFFICER and officer.isprintable()):
         raise click.BadParameter(f"1 to {MAX_OFFICER} printable characters", param_hint="--officer")
-    with open_node(ctx) as node, _progress(quiet=as_json) as show:
+    with open_node(ctx) as node, offloading(quiet=as_json) as show:
         node.probers().start_ahead()
         from jobs.following import Request, follow  # takes long to import: meanwhile the prober starts
 
@@ -104,30 +102,3 @@ def _receipt(ended: "Followed", zone: tzinfo) -> None:
         click.echo(
             DockingIncompleteError(docking=ended.docking, unsafe=len(ended.unsafe)).sentence(), err=True
         )
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> "Iterator[ShowProgress | None]":
-    """Show a bar on stderr when that is a terminal; give the function that moves it."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TextColumn("{task.fields[states]}"),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("", total=None, states="")
-
-        def show(what: str, done: int, total: int, states: dict[str, int]) -> None:
-            words = "  ".join(f"{name} {number}" for name, number in sorted(states.items()))
-            bar.update(task, description=what, completed=done, total=total or None, states=words)
-
-        yield show

@@ -1,12 +1,17 @@
 """``sealdock verify`` and ``derive``: what cron runs."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from commands.common import Duration, json_option, open_node, print_json, shown, size
-from config.errors import VerificationFailedError
-from config.messages import _
+from commands.progress import counting
+from config.errors import DerivationFailedError, VerificationFailedError
+from config.messages import _, ngettext
+
+if TYPE_CHECKING:
+    from jobs.verifying import Report
 
 
 @click.command()
@@ -33,8 +38,8 @@ def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bo
     from jobs.verifying import verify as run
     from storage.integrity import Level
 
-    with open_node(ctx) as node:
-        report = run(node, Level(level), budget)
+    with open_node(ctx) as node, counting(quiet=as_json) as show:
+        report = run(node, Level(level), budget, show and (lambda so_far: show(*_standing(so_far))))
     if as_json:
         print_json(
             {
@@ -70,6 +75,12 @@ def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bo
         ctx.exit(VerificationFailedError.exit_code)
 
 
+def _standing(report: "Report") -> tuple[int, int, str]:
+    failed = len(report.failed)
+    note = ngettext("{count} failed", "{count} failed", failed).format(count=failed) if failed else ""
+    return report.checked, report.total, note
+
+
 @click.command()
 @json_option
 @click.pass_context
@@ -83,8 +94,12 @@ def derive(ctx: click.Context, as_json: bool) -> None:
     from jobs.deriving import derive_all
 
     with open_node(ctx) as node:
-        made = derive_all(node)
+        done = derive_all(node)
     if as_json:
-        print_json({"derived": made})
+        print_json({"derived": done.made, "failed": done.failed})
     else:
-        click.echo(_("Previews made for {count} clips.").format(count=made))
+        click.echo(_("Previews made for {count} clips.").format(count=done.made))
+    if done.failed:
+        if not as_json:
+            click.echo(DerivationFailedError(failed=done.failed).sentence(), err=True)
+        ctx.exit(DerivationFailedError.exit_code)

@@ -141,11 +141,6 @@ class TimestampSection(Section):
     trust_roots: _Words = ()
     timeout_seconds: float = Field(default=5.0, gt=0, le=300)
 
-    @property
-    def timeout(self) -> timedelta:
-        """How long the service may take to answer."""
-        return timedelta(seconds=self.timeout_seconds)
-
     _check = field_validator("url")(check_timestamp_url)
 
 
@@ -188,11 +183,6 @@ class DockingSection(Section):
     max_depth: int = Field(default=64, ge=1, le=1000)
     parallel: int = Field(default=4, ge=1, le=64)
 
-    @property
-    def patience(self) -> timedelta:
-        """How long a docking waits for what comes back by itself."""
-        return timedelta(seconds=self.patience_seconds)
-
 
 class MediaSection(Section):
     """Limits of the child process that parses media files."""
@@ -201,9 +191,14 @@ class MediaSection(Section):
     memory_bytes: int = Field(default=2 * GIB, ge=64 * MIB)
     output_bytes: int = Field(default=MIB, ge=4096)
 
+    @property
+    def timeout(self) -> timedelta:
+        """How long one file may take."""
+        return timedelta(seconds=self.timeout_seconds)
+
 
 class LogSection(Section):
-    """How much is logged."""
+    """From which level on events are logged, to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "warning"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from config.errors import (
     DigestMismatchError,
+    FileVanishedError,
     SourceChangedError,
     SourceUnreadableError,
     SourceVanishedError,
@@ -128,7 +129,7 @@ def _copy(
         if vanished(error) and not source.present():
             raise SourceVanishedError(source=str(source.root)) from error
         if error.errno == errno.ENOENT:
-            raise SourceVanishedError(source=readable(path)) from error
+            raise FileVanishedError(path=readable(path)) from error
         problem = os.strerror(error.errno or 0)
         raise SourceUnreadableError(path=readable(path), problem=problem) from error
     if changed(before, after) or reading.size != after.st_size:

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from config.errors import RegisterLockedError
+from config.errors import RegisterError
 from metadata.clock import now_utc
 from metadata.register import Register
 from metadata.repo import dockings
@@ -33,5 +33,7 @@ class ByteCounter:
         try:
             with self._register.write() as session:
                 dockings.set_progress(session, self._docking, total, now_utc())
-        except RegisterLockedError:
-            return  # a display that lags is no reason to stop a copy
+        except RegisterError as error:
+            if not error.retriable:
+                raise
+            # A display that lags is no reason to stop a copy.

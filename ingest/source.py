@@ -89,11 +89,15 @@ class FolderSource:
         """Raise unless the volume of ``expected`` identity still is what the path shows.
 
         SourceVanishedError: nothing is there. VolumeSwappedError: another card is.
+        SourceUnreadableError: it cannot be told, because this user may not look any more.
         """
         try:
             fresh_fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise SourceVanishedError(source=str(self.root)) from error
+            if vanished(error):
+                raise SourceVanishedError(source=str(self.root)) from error
+            problem = os.strerror(error.errno or 0)
+            raise SourceUnreadableError(path=str(self.root), problem=problem) from error
         try:
             found = identify(fresh_fd, self.root)
         except OSError as error:
@@ -105,7 +109,10 @@ class FolderSource:
             raise VolumeSwappedError(source=str(self.root), expected=expected, found=found.identity)
 
     def present(self) -> bool:
-        """Tell whether the folder that was opened is still what its path shows."""
+        """Tell whether the folder that was opened is still what its path shows.
+
+        Raises SourceUnreadableError if this user may not look any more.
+        """
         try:
             self.check(self.volume.identity)
         except (SourceVanishedError, VolumeSwappedError):

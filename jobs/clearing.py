@@ -49,7 +49,7 @@ def _read_back(node: Node, expected: Digest) -> None:
     """Raise unless the exact stored version was confirmed in full and gives the digest now."""
     key = layout.clip_key(expected)
     with node.register.read() as session:
-        versions = objects.versions_at(session, node.vault.url, key)
+        versions = objects.versions_at(session, node.vault_name, key)
     if not versions or versions[-1].confirmation != Confirmation.FULL.value:
         raise ObjectMissingError(key=key)
     with node.vault.open(key, versions[-1].version) as stored:

@@ -112,7 +112,7 @@ def publish(node: Node, docking_id: str) -> Verdict:
             at = node.read_clock().trusted
             digest = Digest.sha256(document.data).hex
             with node.register.write() as session:
-                row = objects.note_stored(session, node.vault.url, found, document.kind, digest, at)
+                row = objects.note_stored(session, node.vault_name, found, document.kind, digest, at)
                 row.confirmation, row.confirmed_at = Confirmation.FULL.value, at
     except (VaultFullError, VaultUnavailableError):
         return Verdict.RETRY
@@ -142,8 +142,8 @@ def _lock_until(node: Node, of: list[Clip]) -> datetime:
     now = node.read_clock().trusted
     cap = node.settings.retention.lock_cap_months
     legal = [LegalDate(clip.retain_until, clip.permanent) for clip in of if clip.manifest_sha256]
-    legal.append(LegalDate(node.schedule.floor.after(now), permanent=False))
-    return max(lock_date(item, now, cap) for item in legal)
+    legal.append(LegalDate(now, permanent=False))
+    return max(lock_date(item, now, cap, floor=node.schedule.floor) for item in legal)
 
 
 def release(node: Node, docking_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -97,10 +97,8 @@ def link_by_window(session: Session, node: Node, clip: Clip, actor: Actor, at: d
     """Link one clip by officer and start; several cases put it on the work list. Returns what happened."""
     if clip.officer_id is None or cases.current_link(session, clip.id) is not None:
         return None
-    buffer = timedelta(minutes=node.settings.linking.buffer_minutes)
-    found = linking.candidates(
-        clip.officer_id, clip.recorded_start, cases.windows(session, clip.officer_id), buffer
-    )
+    windows = cases.windows(session, clip.officer_id)
+    found = linking.candidates(clip.officer_id, clip.recorded_start, windows, node.settings.linking.buffer)
     if len(found) == 1:
         _link(session, clip, session.get_one(Case, found[0]), "auto", actor, at, move=False)
         return "linked"

@@ -1,6 +1,6 @@
 """The derive workflow: poster frame and picture findings of one clip."""
 
-from datetime import timedelta
+import logging
 
 from dbos import DBOS
 
@@ -12,12 +12,13 @@ from jobs.storing import lock_until, sha256
 from metadata import events
 from metadata.events import EventKind
 from metadata.media.pictures import PictureFindings, examine
-from metadata.media.probe import Limits
 from metadata.models import Clip, Derivative, StoredKind
 from metadata.repo import objects
 from storage import layout
 from storage.confirm import Confirmation, Expected, confirm
 from storage.retrieval import fetch
+
+_log = logging.getLogger("sealdock.derive")
 
 
 @DBOS.workflow(name="derive", max_recovery_attempts=None)
@@ -34,8 +35,12 @@ def make(clip_id: str) -> None:
         clip = session.get_one(Clip, clip_id)
         if session.get(Derivative, clip_id) is not None:
             return
-    found = _examine(node, clip)
-    poster = _store_poster(node, clip, found.poster_jpeg) if found.poster_jpeg else None
+    try:
+        found = _examine(node, clip)
+        poster = _store_poster(node, clip, found.poster_jpeg) if found.poster_jpeg else None
+    except SealdockError as error:
+        _log.warning("derive-failed", extra={"clip": clip_id, "problem": error.code})
+        return  # nothing is written down, so the next run tries again
     at = node.clock.now()
     with node.register.write() as session:
         session.add(
@@ -64,37 +69,35 @@ def _examine(node: Node, clip: Clip) -> PictureFindings:
     """Look at a proved copy of the stored bytes; the copy goes when that is done."""
     expected = sha256(clip.sha256 or "")
     key = layout.clip_key(expected)
-    media = node.settings.media
-    limits = Limits(
-        timeout=timedelta(seconds=media.timeout_seconds),
-        memory_bytes=media.memory_bytes,
-        output_bytes=media.output_bytes,
-    )
     copy = node.spool / f"derive-{clip.id}"
     try:
         with node.register.read() as session:
-            version = objects.versions_at(session, node.vault.url, key)[-1].version
+            version = objects.versions_at(session, node.vault_name, key)[-1].version
         node.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         copy.unlink(missing_ok=True)
         fetch(node.vault, key, version, expected, copy, lambda: None)
-        return examine(copy, limits)
+        return examine(copy, node.media_limits)
     except SealdockError as error:
+        if error.retriable:
+            raise
         return PictureFindings(problem=error.code)
     finally:
         copy.unlink(missing_ok=True)
 
 
 def _store_poster(node: Node, clip: Clip, jpeg: bytes) -> str | None:
-    """Put a poster frame beside its clip, locked as long; None if the vault would not have it."""
+    """Put a poster frame beside its clip, locked as long; None if the vault will not have it."""
     digest = Digest.sha256(jpeg)
     until = lock_until(node, clip)
     try:
         put = node.vault.put_bytes(layout.derived_key(digest), jpeg, lock_until=until)
         found = confirm(node.vault, Expected(put.key, put.version, len(jpeg), until))
-    except SealdockError:
+    except SealdockError as error:
+        if error.retriable:
+            raise
         return None
     at = node.clock.now()
     with node.register.write() as session:
-        row = objects.note_stored(session, node.vault.url, found, StoredKind.DERIVED, digest.hex, at)
+        row = objects.note_stored(session, node.vault_name, found, StoredKind.DERIVED, digest.hex, at)
         row.confirmation, row.confirmed_at = Confirmation.FULL.value, at
     return digest.hex

@@ -1,6 +1,9 @@
 """What is made from clips once they are safe, in a queue of its own: poster frames, picture findings."""
 
 import time
+from dataclasses import dataclass
+
+from ulid import ULID
 
 from jobs.derive import derive
 from jobs.engine import DERIVE, DOCKINGS, Executor
@@ -10,15 +13,30 @@ from metadata.repo import integrity
 _LOOK_SECONDS = 0.2
 
 
-def derive_all(node: Node) -> int:
-    """Enqueue a job for every clip that nothing was made from yet, and wait for them; return how many."""
-    with node.register.read() as session:
-        waiting = integrity.underived(session)
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """How many clips something was made from, and of how many it failed: those are tried again next time."""
+
+    made: int
+    failed: int
+
+
+def derive_all(node: Node) -> Derived:
+    """Enqueue a job for every clip that nothing was made from yet, and wait for them."""
+    waiting = _underived(node)
     if not waiting:
-        return 0
+        return Derived(0, 0)
     with Executor(node, queues=(DOCKINGS, DERIVE)) as executor:
-        for clip_id in waiting:
-            executor.enqueue(DERIVE, f"derive/{clip_id}", derive, clip_id)
+        under_way = {arguments[0] for _, arguments in executor.unfinished("derive")}
+        for clip_id in waiting - under_way:
+            # A name of its own for each try: the engine would take the same name for the same, failed, job.
+            executor.enqueue(DERIVE, f"derive/{clip_id}/{ULID()}", derive, clip_id)
         while executor.unfinished("derive"):
             time.sleep(_LOOK_SECONDS)
-    return len(waiting)
+    failed = len(waiting & _underived(node))
+    return Derived(made=len(waiting) - failed, failed=failed)
+
+
+def _underived(node: Node) -> set[str]:
+    with node.register.read() as session:
+        return set(integrity.underived(session))

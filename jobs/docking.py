@@ -7,12 +7,12 @@ process anywhere, and the next start goes on from the last recorded step.
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, SetWorkflowID
 
-from config.errors import RegisterLockedError, SealdockError
+from config.errors import RegisterError, SealdockError
+from ingest.names import from_uri
 from ingest.source import FolderSource
 from jobs import clearing, closing, offloading, probing, sealing, storing
 from jobs.registration import DockingRequest, register_docking
@@ -88,10 +88,12 @@ def _until_done(stage: Callable[..., str], *arguments: Any) -> bool:
 
 
 def _patient(act: Callable[[], Verdict]) -> str:
-    """Run a stage; a register that is busy with others is a reason to try again."""
+    """Run a stage; a register that is busy with others, or whose disk is full, is a reason to try again."""
     try:
         return act().value
-    except RegisterLockedError:
+    except RegisterError as error:
+        if not error.retriable:
+            raise
         return Verdict.RETRY.value
 
 
@@ -102,7 +104,7 @@ def inventory(
     """Take the inventory; returns the error as JSON if that cannot be done."""
     request = DockingRequest(
         id=docking_id,
-        source=Path(source),
+        source=from_uri(source),
         claimed_officer=officer,
         reread=reread,
         operator=Actor(ActorKind(operator["kind"]), operator["id"], operator["authenticated"]),
@@ -203,7 +205,7 @@ def _card(docking_id: str) -> FolderSource | None:
     with here.node.register.read() as session:
         row = dockings.get(session, docking_id)
     try:
-        card = FolderSource(Path(row.source))
+        card = FolderSource(from_uri(row.source))
     except SealdockError:
         return None
     if card.volume.identity != row.volume["identity"]:

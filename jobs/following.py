@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ulid import ULID
 
 from config.errors import EngineBusyError, EngineFailedError, SealdockError
+from ingest.names import to_uri
 from ingest.source import FolderSource
 from jobs.docking import docking
 from jobs.engine import DOCKINGS, Client, Executor, is_free, is_ready
@@ -104,7 +105,7 @@ def _resumed(
     """Let unfinished dockings of this card end first; return the one that is as good as a new one."""
     same: str | None = None
     for workflow_id, arguments in executor.unfinished("docking"):
-        if arguments[1] != str(request.source):
+        if arguments[1] != to_uri(request.source):
             continue
         _wait(node, workflow_id, executor, on_progress)
         if not request.reread and _still_shows(node, workflow_id, request.source):
@@ -132,7 +133,7 @@ def _still_shows(node: Node, docking_id: str, source: Path) -> bool:
 
 
 def _arguments(node: Node, docking_id: str, request: Request) -> tuple[Any, ...]:
-    return docking_id, str(request.source), request.officer, request.reread, node.actor.to_json()
+    return docking_id, to_uri(request.source), request.officer, request.reread, node.actor.to_json()
 
 
 def _started(node: Node, executor: Executor, request: Request) -> str:

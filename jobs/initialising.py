@@ -11,7 +11,7 @@ from hashing import durable, keys
 from jobs.trust import note_key
 from metadata import events, schema
 from metadata.actor import Actor
-from metadata.clock import RELEASED, now_utc
+from metadata.clock import FURTHEST, RELEASED, now_utc
 from metadata.events import EventKind
 from metadata.models import CustodyEvent
 from metadata.register import Register
@@ -23,10 +23,10 @@ def prepare(home: Path) -> Settings:
     """Make the folder, its settings file and, unless others are configured, its keys.
 
     Safe to repeat after an interruption: what stands already is kept, a key is never overwritten.
-    Raises ClockImplausibleError: certificates made by a clock in the past would be worth nothing.
+    Raises ClockImplausibleError: certificates made by a clock far off would be worth nothing.
     """
     at = now_utc()
-    if at < RELEASED:
+    if not RELEASED <= at <= RELEASED + FURTHEST:
         raise ClockImplausibleError(clock=at.isoformat(), reference=RELEASED.isoformat())
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = Settings.load(home)

@@ -3,7 +3,6 @@
 import os
 import threading
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from hashing.keys import Signer
     from hashing.timestamp import Authority
     from jobs.probers import Probers
+    from metadata.media.sandbox import Limits
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class Node:
     def station_id(self) -> str:
         """Return the id of this station."""
         return self.settings.station.id
+
+    @property
+    def vault_name(self) -> str:
+        """Return the register's name for the vault, whose address changes when a home moves."""
+        return "main"
 
     @property
     def spool(self) -> Path:
@@ -78,19 +83,20 @@ class Node:
     def probers(self) -> "Probers":
         """Return the sandboxed probers, one for each processor; each is started when it is needed."""
         from jobs.probers import Probers  # noqa: PLC0415 - not needed by most commands
-        from metadata.media.probe import Limits  # noqa: PLC0415
 
         with self._turn:
             if not self._started:
-                media = self.settings.media
-                limits = Limits(
-                    timeout=timedelta(seconds=media.timeout_seconds),
-                    memory_bytes=media.memory_bytes,
-                    output_bytes=media.output_bytes,
-                )
                 processors = len(os.sched_getaffinity(0))
-                self._started.append(Probers(limits, most=processors))
+                self._started.append(Probers(self.media_limits, most=processors))
             return self._started[0]
+
+    @cached_property
+    def media_limits(self) -> "Limits":
+        """Return what looking into one media file may cost."""
+        from metadata.media.sandbox import Limits  # noqa: PLC0415 - not needed by most commands
+
+        media = self.settings.media
+        return Limits(timeout=media.timeout, memory_bytes=media.memory_bytes, output_bytes=media.output_bytes)
 
     def close(self) -> None:
         """Stop the probers and close the register."""

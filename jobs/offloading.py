@@ -7,6 +7,7 @@ from ulid import ULID
 
 from config.errors import (
     DigestMismatchError,
+    FileVanishedError,
     SourceChangedError,
     SourceUnreadableError,
     SourceVanishedError,
@@ -76,7 +77,7 @@ def _offload(
             turn=turn,
             on_bytes=on_bytes,
         )
-    except (SourceVanishedError, VolumeSwappedError) as error:
+    except (FileVanishedError, SourceVanishedError, VolumeSwappedError) as error:
         outcomes.end(node, docking, clip.id, ClipState.MISSING_AT_UNPLUG, error.code)
     except SourceChangedError as error:
         outcomes.end(node, docking, clip.id, ClipState.QUARANTINED, error.code)

@@ -4,6 +4,7 @@ One transaction creates the docking, its recorder, clips and sightings and the c
 that every later stage is a change of state and nothing else.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from ulid import ULID
 
 from hashing import canonical
 from ingest import inventory as inventories
-from ingest.names import last_part, readable
+from ingest.names import last_part, readable, to_uri
 from ingest.recognition import Recognition, recognise
 from ingest.source import Entry, FolderSource, Listing
 from jobs.node import Node
@@ -72,7 +73,7 @@ def _write(
         station=node.station_id,
         operator=request.operator,
         claimed_officer=request.claimed_officer,
-        source=str(source.root),
+        source=readable(os.fsencode(source.root)),
         volume=source.volume,
         recorder=inventories.RecorderClaim(recorder.id, identity, recognition.serial, recorder.profile),
         clock=clock,
@@ -86,7 +87,7 @@ def _write(
             id=request.id,
             station_id=node.station_id,
             recorder_id=recorder.id,
-            source=str(source.root),
+            source=to_uri(source.root),
             volume=source.volume.to_json(),
             operator=request.operator.to_json(),
             claimed_officer=request.claimed_officer,

@@ -59,12 +59,13 @@ def retrieve(
     wanted_clips: Sequence[Clip],
     purpose: str,
     folder: Path,
-    on_clip: Callable[[Retrieved], None] | None = None,
+    on_progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Retrieved]:
     """Write copies of clips, each with its manifest and seal beside it, into ``folder``.
 
     Names that collide get the clip's id in front; nothing that is there is touched. Raises
     DigestMismatchError, with an alert, for a clip whose stored bytes are wrong; nothing of it appears.
+    ``on_progress`` is told how many of how many are done, and the last one's file name.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,10 +75,9 @@ def retrieve(
     given: list[Retrieved] = []
     for clip in wanted_clips:
         name = _free_name(folder, clip, taken)
-        item = _one(node, clip, purpose, folder / name)
-        given.append(item)
-        if on_clip is not None:
-            on_clip(item)
+        given.append(_one(node, clip, purpose, folder / name))
+        if on_progress is not None:
+            on_progress(len(given), len(wanted_clips), name)
     return given
 
 
@@ -101,7 +101,7 @@ def _one(node: Node, clip: Clip, purpose: str, target: Path) -> Retrieved:
     expected = sha256(clip.sha256 or "")
     key = layout.clip_key(expected)
     with node.register.read() as session:
-        versions = objects.versions_at(session, node.vault.url, key)
+        versions = objects.versions_at(session, node.vault_name, key)
         beside = list(documents(session, clip))
     if not versions:
         raise ObjectMissingError(key=key)

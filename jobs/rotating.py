@@ -1,6 +1,7 @@
 """Rotate the station's key: the new one signs from now on, seals of the old one stay valid."""
 
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,11 +37,27 @@ def rotate(node: Node) -> keys.Signer:
         fresh = keys.create_station_key(folder, settings.station.id, authority, name=NEXT)
         _keep_certificate(node)
         _write(node, fresh)
-    # The key goes first: between the two renames the pair does not fit, and whoever loads it mends that.
-    (folder / NEXT_KEY).rename(settings.station_key_path)
-    (folder / NEXT_CERTIFICATE).rename(settings.station_certificate_path)
-    durable.fsync_dir(folder)
+    _put_in_place(node)
     return fresh
+
+
+def finish(node: Node) -> bool:
+    """Finish a rotation that was cut off; True if there was one, and ``node`` still has the retired key."""
+    if not makes_own_keys(node.settings) or _cut_off(node, node.settings.keys_path) is None:
+        return False
+    _put_in_place(node)
+    return True
+
+
+def _put_in_place(node: Node) -> None:
+    """Rename the next key and certificate; another command may be doing the same."""
+    settings = node.settings
+    # The key goes first: between the two renames the pair does not fit, and whoever loads it mends that.
+    with suppress(FileNotFoundError):
+        (settings.keys_path / NEXT_KEY).rename(settings.station_key_path)
+    with suppress(FileNotFoundError):
+        (settings.keys_path / NEXT_CERTIFICATE).rename(settings.station_certificate_path)
+    durable.fsync_dir(settings.keys_path)
 
 
 def _cut_off(node: Node, folder: Path) -> keys.Signer | None:

@@ -71,6 +71,6 @@ def _store(node: Node, row: SealTimestamp, clip: Clip) -> None:
     at = node.clock.now()
     with node.register.write() as session:
         digest = Digest.sha256(document.data).hex
-        kept = objects.note_stored(session, node.vault.url, found, document.kind, digest, at)
+        kept = objects.note_stored(session, node.vault_name, found, document.kind, digest, at)
         kept.confirmation, kept.confirmed_at = Confirmation.FULL.value, at
         session.get_one(SealTimestamp, row.manifest_sha256).stored = True

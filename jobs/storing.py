@@ -119,7 +119,7 @@ def _store(node: Node, work: _Work) -> None:
         stored.append((version, item.kind, Digest.sha256(item.data).hex))
     at = node.clock.now()
     with node.register.write() as session:
-        objects.note_all_stored(session, node.vault.url, stored, at)
+        objects.note_all_stored(session, node.vault_name, stored, at)
         row = session.get_one(Clip, clip.id)
         outcomes.resume(row)
         clips.move(row, ClipState.STORED)
@@ -147,13 +147,13 @@ def _store(node: Node, work: _Work) -> None:
 
 
 def lock_until(node: Node, clip: Clip) -> datetime:
-    """Return the date that a sealed clip's objects must be locked until, from now."""
+    """Return the date that new objects of a sealed clip must be locked until, from now."""
     return _lock_until(node, clip, node.read_clock())
 
 
 def _lock_until(node: Node, clip: Clip, clock: ClockReading) -> datetime:
     legal = LegalDate(clip.retain_until, clip.permanent)
-    return lock_date(legal, clock.trusted, node.settings.retention.lock_cap_months)
+    return lock_date(legal, clock.trusted, node.settings.retention.lock_cap_months, floor=node.schedule.floor)
 
 
 def _put_original(node: Node, work: _Work) -> VaultVersion:
@@ -178,7 +178,7 @@ def _confirm(node: Node, work: _Work) -> None:
     clip, docking = work.clip, work.docking
     keys = [layout.clip_key(work.digest), *(item.key for item in work.beside)]
     with node.register.read() as session:
-        newest = objects.newest_at(session, node.vault.url, keys)
+        newest = objects.newest_at(session, node.vault_name, keys)
     missing = [key for key in keys if key not in newest]
     if missing:
         raise ObjectMissingError(key=missing[0])

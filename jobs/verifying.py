@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 from ulid import ULID
@@ -21,6 +21,7 @@ from metadata.models import (
     IntegrityResult,
     IntegrityRun,
     Seal,
+    SealTimestamp,
     StoredKind,
     StoredObject,
     StoredVersion,
@@ -43,9 +44,10 @@ class Failure:
 
 @dataclass(slots=True)
 class Report:
-    """What a run found. ``remaining`` counts objects the budget left for the next run."""
+    """What a run found. ``checked`` of ``total``, and ``remaining`` for the next run, count clips."""
 
     level: Level
+    total: int = 0
     checked: int = 0
     bytes_read: int = 0
     remaining: int = 0
@@ -71,16 +73,18 @@ def verify(
     started = time.monotonic()
     run = _begin(node, level)
     with node.register.read() as session:
-        queue = list(dict.fromkeys(integrity.stalest(session, node.vault.url)))
+        queue = integrity.stalest(session, node.vault_name, read=level is not Level.LOCK)
+        report.total = integrity.count_safe(session)
+    _check_register(node, run, report)
     for index, digest in enumerate(queue):
         if budget is not None and index and time.monotonic() - started >= budget.total_seconds():
-            report.remaining = len(queue) - index
+            report.remaining = max(0, report.total - report.checked)
             break
         _check_object(node, run, digest, level, report)
         if on_clip is not None:
             on_clip(report)
     else:
-        _check_dockings(node, run, level, report)
+        _check_apart(node, run, level, report)
     _end(node, run, report)
     return report
 
@@ -101,11 +105,20 @@ def _begin(node: Node, level: Level) -> str:
     return run
 
 
+def _check_register(node: Node, run: str, report: Report) -> None:
+    """Report clips that count as safe although the register names no version of them in the vault."""
+    with node.register.write() as session:
+        for clip in integrity.without_version(session, node.vault_name):
+            report.checked += 1
+            report.failed.append(Failure(clip.id, clip.name, clip.sha256 or "", "not-stored"))
+            _log_failure(session, node, run, clip, "not-stored")
+
+
 def _check_object(node: Node, run: str, digest: str, level: Level, report: Report) -> None:
     """Check an object and, for every clip that shares it, its manifest and seal."""
     key = layout.clip_key(sha256(digest))
     with node.register.read() as session:
-        row = objects.versions_at(session, node.vault.url, key)[-1]
+        row = objects.versions_at(session, node.vault_name, key)[-1]
         stored = session.get_one(StoredObject, digest)
         sharing = integrity.safe_clips(session, digest)
     target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored))
@@ -129,8 +142,14 @@ def _check_object(node: Node, run: str, digest: str, level: Level, report: Repor
             if problem is not None:
                 report.failed.append(Failure(clip.id, clip.name, digest, problem))
                 _log_failure(session, node, run, clip, problem)
-        if level is not Level.LOCK:
-            session.get_one(StoredVersion, row.id).verified_at = at
+        _note_checked(session, row, level, at)
+
+
+def _note_checked(session: Session, row: StoredVersion, level: Level, at: datetime) -> None:
+    kept = session.get_one(StoredVersion, row.id)
+    kept.checked_at = at
+    if level is not Level.LOCK:
+        kept.verified_at = at
 
 
 def _log_failure(session: Session, node: Node, run: str, clip: Clip, problem: str) -> None:
@@ -147,8 +166,9 @@ def _with_seal(node: Node, clip: Clip, stored: StoredObject, finding: Finding, l
     try:
         with node.register.read() as session:
             beside = list(documents(session, clip))
-            rows = {item.key: objects.versions_at(session, node.vault.url, item.key) for item in beside}
+            rows = {item.key: objects.versions_at(session, node.vault_name, item.key) for item in beside}
             sealed = session.get_one(Seal, clip.manifest_sha256)
+            stamped = session.get(SealTimestamp, clip.manifest_sha256)
     except (ValueError, LookupError):
         return "not-sealed"
     for item in beside:
@@ -159,7 +179,9 @@ def _with_seal(node: Node, clip: Clip, stored: StoredObject, finding: Finding, l
         problem = check(node.vault, target, level).problem
         if problem is not None:
             return f"{item.kind.value}: {problem}"
-    return None if level is Level.LOCK else _seal_problem(node, clip, stored, sealed)
+    if level is Level.LOCK:
+        return None
+    return _seal_problem(node, clip, stored, sealed) or _timestamp_problem(node, sealed, stamped)
 
 
 def _seal_problem(node: Node, clip: Clip, stored: StoredObject, sealed: Seal) -> str | None:
@@ -178,16 +200,29 @@ def _seal_problem(node: Node, clip: Clip, stored: StoredObject, sealed: Seal) ->
     return None
 
 
-def _check_dockings(node: Node, run: str, level: Level, report: Report) -> None:
-    """Check the inventories and close-outs in the vault and, at level ``full``, their seals."""
+def _timestamp_problem(node: Node, sealed: Seal, stamped: SealTimestamp | None) -> str | None:
+    """Check a trusted timestamp, where its authority's roots are configured."""
+    if stamped is None or node.authority is None or not node.authority.trust_roots:
+        return None
+    roots = node.authority.trust_roots
+    try:
+        facts = seal.verify(
+            sealed.manifest, stamped.signature, trust_roots=node.trust_roots, timestamp_roots=roots
+        )
+    except SealInvalidError:
+        return "timestamp"
+    return None if facts.timestamp == stamped.time else "timestamp"
+
+
+def _check_apart(node: Node, run: str, level: Level, report: Report) -> None:
+    """Check inventories, close-outs and poster frames in the vault and, at level ``full``, docking seals."""
     with node.register.read() as session:
-        rows = integrity.docking_documents(session, node.vault.url)
+        rows = integrity.documents_apart(session, node.vault_name)
     for row in rows:
         problem = _document_problem(node, row, level)
         at = node.clock.now()
         with node.register.write() as session:
-            if level is not Level.LOCK:
-                session.get_one(StoredVersion, row.id).verified_at = at
+            _note_checked(session, row, level, at)
             if problem is not None:
                 report.failed.append(Failure(None, row.key, row.sha256, problem))
                 facts = {"run": run, "problem": problem, "key": row.key}
@@ -209,10 +244,10 @@ def _document_problem(node: Node, row: StoredVersion, level: Level) -> str | Non
     problem = check(node.vault, target, level).problem
     if problem is not None:
         return f"{row.kind}: {problem}"
-    if level is not Level.FULL or row.kind == StoredKind.DOCKING_SEAL.value:
+    if level is not Level.FULL or row.kind not in {StoredKind.INVENTORY.value, StoredKind.CLOSE.value}:
         return None
     with node.register.read() as session:
-        seals = objects.versions_at(session, node.vault.url, layout.signature_key(row.key))
+        seals = objects.versions_at(session, node.vault_name, layout.signature_key(row.key))
     if not seals:
         return f"{row.kind}: not-sealed"
     try:

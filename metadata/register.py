@@ -1,5 +1,6 @@
 """The register's engine: transactions, version check, and errors that people can act on."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,15 +8,17 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from config.errors import (
     RegisterCorruptError,
     RegisterLockedError,
+    RegisterUnavailableError,
     RegisterUnsupportedError,
     RegisterVersionError,
+    SealdockError,
 )
 
 SCHEMA_VERSION = "0001"
@@ -23,6 +26,18 @@ SCHEMA_VERSION = "0001"
 
 BUSY_TIMEOUT = timedelta(seconds=20)
 """How long a writer waits for another process before RegisterLockedError."""
+
+# Result codes of SQLite: https://www.sqlite.org/rescode.html
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_AWAY = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
 
 
 class Register:
@@ -81,18 +96,11 @@ class Register:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
-            if _is_locked(error):
-                raise RegisterLockedError(url=self.url) from error
-            if "no such table" in str(error.orig):
-                raise RegisterVersionError(url=self.url, found="none", expected=SCHEMA_VERSION) from error
-            if _is_corrupt(error) or "unable to open" in str(error.orig):
-                raise RegisterCorruptError(url=self.url, problem=str(error.orig)) from error
-            raise
-        except DatabaseError as error:
-            if _is_corrupt(error):
-                raise RegisterCorruptError(url=self.url, problem=str(error.orig)) from error
-            raise
+        except DBAPIError as error:
+            translated = _translation(error, self.url)
+            if translated is None:
+                raise
+            raise translated from error
 
 
 def _sqlite_engine(url: str, busy_timeout: timedelta) -> Engine:
@@ -126,12 +134,18 @@ def _version(connection: Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _is_locked(error: DBAPIError) -> bool:
-    return "database is locked" in str(error.orig) or "database table is locked" in str(error.orig)
-
-
-def _is_corrupt(error: DBAPIError) -> bool:
-    return any(
-        words in str(error.orig)
-        for words in ("malformed", "not a database", "file is encrypted", "disk I/O error")
-    )
+def _translation(error: DBAPIError, url: str) -> SealdockError | None:
+    """Return what to tell people instead of a driver's error, or None for what is a mistake of ours."""
+    if not isinstance(error.orig, sqlite3.Error):
+        return None
+    problem = str(error.orig)
+    code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without the extended bits
+    if code in _BUSY:
+        return RegisterLockedError(url=url)
+    if code in _DAMAGED:
+        return RegisterCorruptError(url=url, problem=problem)
+    if code in _AWAY:
+        return RegisterUnavailableError(url=url, problem=problem)
+    if "no such table" in problem:
+        return RegisterVersionError(url=url, found="none", expected=SCHEMA_VERSION)
+    return None

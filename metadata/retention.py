@@ -41,12 +41,18 @@ def legal_date(
     return LegalDate(until=until, permanent=until is None)
 
 
-def lock_date(legal: LegalDate, trusted_now: datetime, cap_months: int) -> datetime:
+def lock_date(
+    legal: LegalDate, trusted_now: datetime, cap_months: int, *, floor: Term | None = None
+) -> datetime:
     """Return the date to lock until: the legal date, but never further away than the cap.
 
-    A longer term, or a permanent one, is a rolling date that is moved on from time to time.
+    A longer term, or a permanent one, is a rolling date that is moved on from time to time. What is stored
+    for the first time is locked for the ``floor`` at least, from now: a recorder's clock that runs years
+    behind must not leave a clip without a lock.
     """
     cap = Term(months=cap_months).after(trusted_now)
     if cap is None:
         raise ValueError("the cap has a number of months")
-    return cap if legal.until is None else min(legal.until, cap)
+    least = None if floor is None else floor.after(trusted_now)
+    dates = [date for date in (legal.until, least) if date is not None]
+    return cap if legal.until is None else min(max(dates), cap)

@@ -21,6 +21,7 @@ from config.errors.configuration import (
     UnknownSettingError,
 )
 from config.errors.engine import (
+    DerivationFailedError,
     EngineBusyError,
     EngineError,
     EngineFailedError,
@@ -52,12 +53,14 @@ from config.errors.register import (
     RegisterCorruptError,
     RegisterError,
     RegisterLockedError,
+    RegisterUnavailableError,
     RegisterUnsupportedError,
     RegisterVersionError,
 )
 from config.errors.source import (
     CardTooLargeError,
     DockingIncompleteError,
+    FileVanishedError,
     SourceChangedError,
     SourceError,
     SourceMissingError,
@@ -91,6 +94,7 @@ __all__ = [
     "ClipNotFoundError",
     "ClockImplausibleError",
     "ConfigurationError",
+    "DerivationFailedError",
     "DigestMismatchError",
     "DockingIncompleteError",
     "DurationInvalidError",
@@ -98,6 +102,7 @@ __all__ = [
     "EngineError",
     "EngineFailedError",
     "Explanation",
+    "FileVanishedError",
     "HashingError",
     "HomeExistsError",
     "HomeMissingError",
@@ -118,6 +123,7 @@ __all__ = [
     "RegisterCorruptError",
     "RegisterError",
     "RegisterLockedError",
+    "RegisterUnavailableError",
     "RegisterUnsupportedError",
     "RegisterVersionError",
     "RetrievalTargetError",

@@ -27,3 +27,14 @@ class EngineFailedError(EngineError):
     happened = mark("The work ended with an unexpected error: {problem}.")
     safe = mark("Clips that were reported safe are safe; the others are still on the card.")
     todo = mark("Dock the card again; if it happens again, report what is printed here.")
+
+
+class DerivationFailedError(EngineError):
+    """Previews could not be made for some clips. Facts: failed (their number)."""
+
+    code = "derivation-failed"
+    exit_code = 82
+    happened = mark("For {failed} clips no preview could be made, for a reason that may go away by itself.")
+    safe = mark("The clips themselves are not affected.")
+    todo = mark("Look into the log and at `sealdock status`; the next `sealdock derive` tries again.")
+    retriable = True

@@ -20,6 +20,17 @@ class RegisterLockedError(RegisterError):
     retriable = True
 
 
+class RegisterUnavailableError(RegisterError):
+    """The register's file cannot be opened, read or written just now. Facts: url, problem."""
+
+    code = "register-unavailable"
+    exit_code = 73
+    happened = mark("The register {url} cannot be used just now: {problem}.")
+    safe = mark("Nothing was half written; what was recorded before stands.")
+    todo = mark("See that the disk it lies on has room and works, and that this user may write there.")
+    retriable = True
+
+
 class RegisterCorruptError(RegisterError, IntegrityError):
     """The register's own check fails. Facts: url, problem."""
 
@@ -47,7 +58,7 @@ class RegisterUnsupportedError(RegisterError):
     exit_code = 63
     happened = mark("The register cannot be kept in this database: {url}.")
     safe = mark("Nothing was started, and no footage was touched.")
-    todo = mark("Set database.url to an SQLite or PostgreSQL database.")
+    todo = mark("Set database.url to an SQLite file: sqlite:////folder/register.db.")
 
 
 class IllegalTransitionError(RegisterError):

@@ -50,6 +50,16 @@ class SourceVanishedError(SourceError):
     todo = mark("Dock the recorder again; the work goes on where it stopped.")
 
 
+class FileVanishedError(SourceError):
+    """A file of the inventory is gone from a recorder that is still there. Facts: path."""
+
+    code = "file-vanished"
+    exit_code = 35
+    happened = mark("The file {path} went away from the recorder during the docking.")
+    safe = mark("The other clips are not affected; the docking's inventory keeps the file's name and size.")
+    todo = mark("Find out who or what deleted it; leave the recorder alone until its docking has ended.")
+
+
 class SourceChangedError(SourceError):
     """A file changed while it was read. Facts: path."""
 

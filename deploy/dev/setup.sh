@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Install what sealdock needs to run and be tested: system packages, a virtual environment in .venv, the locked
 # dependencies, sealdock itself (editable). Does only what is missing; with nothing missing it needs no network.
+# Arguments name further programs to have, each from the system package of its own name.
 set -euo pipefail
 umask 022 # the test user has to read what root installs
 # shellcheck source=deploy/dev/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd /
+programs=("$@")
 
 # Whether the test user can run this Python, and it is new enough. A Python below /root runs for root alone.
 suitable() {
@@ -38,10 +40,13 @@ find_python() {
 
 # Sets `missing`: the system packages that have to be installed.
 find_missing() {
-  local libraries
+  local libraries program
   missing=()
   command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || missing+=(ffmpeg)
   command -v openssl >/dev/null || missing+=(openssl)
+  for program in "${programs[@]}"; do
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
   # opencv-python is linked against these, though sealdock opens no window.
   libraries=$(PATH=$PATH:/usr/sbin:/sbin ldconfig -p)
   [[ $libraries == *libGL.so.1* ]] || missing+=(libgl1)

@@ -122,6 +122,8 @@ class StoredVersion(Base):
     confirmation: Mapped[str | None] = mapped_column(String(10))
     """``checksum`` or ``full``; null until confirmed."""
     confirmed_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When an integrity run last asked for presence and lock."""
     verified_at: Mapped[datetime | None] = mapped_column(index=True)
-    """Last integrity run that read it (levels sample and full)."""
+    """When one last read and hashed it, or a part of it (levels sample and full)."""
     created_at: Mapped[datetime]

@@ -14,7 +14,7 @@ from metadata import states
 from metadata.models import Case, Clip, Link, LinkCandidate, Tag
 from metadata.states import SAFE, ClipState
 
-MIN_PREFIX = 6
+_DIGEST_WORD = 6
 _ULID_LENGTH = 26
 _PAGE = 500  # SQLite limits the variables of one statement
 
@@ -108,7 +108,7 @@ def _restricted(query: Select[Any], wanted: ClipFilter) -> Select[Any]:
 def _named(words: str) -> ColumnElement[bool]:
     """Return the condition that a clip's path, id or digest is what somebody typed."""
     named = [Clip.path.icontains(words, autoescape=True), Clip.id == words.upper()]
-    if len(words) >= MIN_PREFIX:  # every short word of the letters a to f begins some digest
+    if len(words) >= _DIGEST_WORD:  # every short word of the letters a to f begins some digest
         named.append(Clip.sha256.startswith(words.lower(), autoescape=True))
     return or_(*named)
 
@@ -168,7 +168,7 @@ def resolve(session: Session, reference: str) -> Clip:
         if found is not None:
             return found
     prefix = reference.lower().removeprefix("sha256:")
-    if len(prefix) < MIN_PREFIX:
+    if not prefix:
         raise ClipNotFoundError(clip=reference)
     matches = list(
         session.scalars(select(Clip).where(Clip.sha256.startswith(prefix, autoescape=True)).limit(50))

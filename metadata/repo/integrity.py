@@ -11,25 +11,46 @@ from ulid import ULID
 from metadata.models import Alert, Clip, Derivative, StoredKind, StoredVersion
 from metadata.states import SAFE
 
+_APART = (StoredKind.INVENTORY, StoredKind.CLOSE, StoredKind.DOCKING_SEAL, StoredKind.DERIVED)
 
-def stalest(session: Session, vault: str) -> list[str]:
-    """Return the digests of all objects of safe clips, the one verified longest ago first.
 
-    Objects never verified come first, the oldest of them leading.
+def stalest(session: Session, vault: str, *, read: bool = True) -> list[str]:
+    """Return the digests of all originals, each once, the one that was read and hashed longest ago first.
+
+    Objects never read come first, the oldest of them leading. Without ``read`` a look at the
+    lock counts, too.
     """
+    last = StoredVersion.verified_at if read else StoredVersion.checked_at
     query = (
         select(StoredVersion.sha256)
         .where(StoredVersion.vault == vault, StoredVersion.kind == StoredKind.ORIGINAL.value)
-        .order_by(StoredVersion.verified_at.nulls_first(), StoredVersion.id)
+        .order_by(last.nulls_first(), StoredVersion.id)
     )
-    return list(session.scalars(query))
+    return list(dict.fromkeys(session.scalars(query)))
 
 
-def docking_documents(session: Session, vault: str) -> list[StoredVersion]:
-    """Return the versions of inventories, close-outs and their seals, the one checked longest ago first."""
-    kinds = [StoredKind.INVENTORY.value, StoredKind.CLOSE.value, StoredKind.DOCKING_SEAL.value]
+def documents_apart(session: Session, vault: str) -> list[StoredVersion]:
+    """Return the versions of inventories, close-outs, their seals and poster frames, the stalest first."""
+    kinds = [kind.value for kind in _APART]
     query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.kind.in_(kinds))
     return list(session.scalars(query.order_by(StoredVersion.verified_at.nulls_first(), StoredVersion.id)))
+
+
+def count_safe(session: Session) -> int:
+    """Return the number of confirmed and released clips."""
+    safe = Clip.state.in_([state.value for state in SAFE])
+    return session.scalar(select(func.count()).select_from(Clip).where(safe)) or 0
+
+
+def without_version(session: Session, vault: str) -> list[Clip]:
+    """Return clips that count as safe, but of which the register holds no version in this vault."""
+    original = select(StoredVersion.id).where(
+        StoredVersion.vault == vault,
+        StoredVersion.kind == StoredKind.ORIGINAL.value,
+        StoredVersion.sha256 == Clip.sha256,
+    )
+    query = select(Clip).where(Clip.state.in_([state.value for state in SAFE]), ~original.exists())
+    return list(session.scalars(query.order_by(Clip.id)))
 
 
 def safe_clips(session: Session, sha256: str) -> list[Clip]:

@@ -61,7 +61,6 @@ def test_defaults_lie_in_the_home(home: Path) -> None:
     assert settings.hashing.algorithms == ("sha256",)
     assert settings.clearing.policy == "never"
     assert settings.retention.lock_cap_months == 13
-    assert settings.docking.patience == timedelta(seconds=30)
     assert settings.keys.expiry_warning == timedelta(days=60)
     assert settings.time_zone.key == "Asia/Shanghai"
     assert not home.exists()  # reading makes nothing

@@ -1,5 +1,9 @@
+import os
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +50,22 @@ def test_exit_codes_are_those_of_the_program() -> None:
     assert codes - own <= set(known)
     for code, slug in re.findall(r"^\| (\d+), `([\w-]+)`", TEXT, re.MULTILINE):
         assert known[int(code)] == slug
+
+
+def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
+    (line,) = re.findall(r"`(eval [^`]+)`", TEXT)
+    tool = tmp_path / "sealdock"
+    tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli "$@"\n')
+    tool.chmod(0o755)
+    told = 'echo "${COMPREPLY[@]}"'
+    script = [
+        line,
+        f"COMP_WORDS=(sealdock do) COMP_CWORD=1; _sealdock_completion sealdock; {told}",
+        f"COMPREPLY=() COMP_WORDS=(sealdock dock --re) COMP_CWORD=2; _sealdock_completion sealdock; {told}",
+    ]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
+        capture_output=True, check=False, timeout=60, text=True,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[:2] == ["dock", "--reread"], done

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import stat
 import subprocess
@@ -12,22 +11,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.station import WRITTEN, Station, digest_of, make_card, picture, until
+from tests.support.station import WRITTEN, Station, by_path, digest_of, make_card, picture
 
 as_root = pytest.mark.root
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 
 EMPTY = digest_of(b"")
-SLOW_CARD = 200 << 20
-"""Bytes that take long enough to copy that something can happen meanwhile."""
-
-
-def by_path(docked: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {clip["path"]: clip for clip in docked["clips"]}
 
 
 def look(card: Path) -> dict[Path, tuple[int, bytes]]:
@@ -143,6 +135,9 @@ def test_names_of_any_bytes(station: Station, tmp_path: Path) -> None:
     for told in (seen_on_a_terminal(station, "clips"), seen_on_a_terminal(station, "dock", card)):
         assert b"\x1b[31m" not in told
         assert b"\\x1b[31m" in told
+    as_json = seen_on_a_terminal(station, "clips", "--json")
+    assert b"\x1b" not in as_json
+    assert {clip["path"] for clip in json.loads(as_json)} == {clip["path"] for clip in found["clips"]}
     assert len(station.ok("clips").out.splitlines()) == len(NAMES) + 1
 
 
@@ -307,71 +302,13 @@ def test_a_new_file_under_an_old_name_is_a_new_clip(station: Station, tmp_path: 
     assert picture(station)["seals"] == {"clip.mp4": 2}
 
 
-@contextmanager
-def slow_docking(station: Station, card: Path) -> Iterator[Any]:
-    """Dock a card with large clips; the block runs when the first of them is being read."""
-    process = station.start("dock", card, "--json", SEALDOCK_DOCKING_PARALLEL="1")
-    try:
-        until(lambda: process.poll() is not None or _spooled(station) > 1 << 20)
-        yield process
-    finally:
-        if process.poll() is None and process.stdout is not None and not process.stdout.closed:
-            process.kill()
-            process.communicate()
-
-
-def _spooled(station: Station) -> int:
-    if not station.spool.exists():
-        return 0
-    total = 0
-    for path in station.spool.iterdir():
-        with suppress(FileNotFoundError):
-            total += path.stat().st_size
-    return total
-
-
-def large_card(folder: Path) -> Path:
-    return make_card(folder, {f"clip{number}.mp4": bytes([number]) * (SLOW_CARD // 3) for number in range(3)})
-
-
-def test_a_card_that_goes_in_the_middle_and_comes_back(station: Station, tmp_path: Path) -> None:
-    card = large_card(tmp_path / "card")
-    with slow_docking(station, card) as process:
-        card.rename(tmp_path / "pocket")
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 33, err.decode()
-    found = json.loads(out)
-    missing = [clip for clip in found["clips"] if clip["state"] == "missing_at_unplug"]
-    assert missing
-    assert {clip["reason"] for clip in missing} == {"source-vanished"}
-    assert station.value("SELECT closed_at IS NOT NULL FROM docking") == 1
-
-    (tmp_path / "pocket").rename(card)
-    again = station.dock(card)
-    assert {clip["id"] for clip in again["clips"]} == {clip["id"] for clip in found["clips"]}
-    assert Counter(clip["state"] for clip in again["clips"]) == {"released": 3}
-    shown = picture(station)
-    assert set(shown["seals"].values()) == {1}
-    assert shown["spool"] == []
-
-
-def test_another_card_at_the_same_place(station: Station, tmp_path: Path) -> None:
-    card = large_card(tmp_path / "card")
-    other = make_card(tmp_path / "other", {f"clip{number}.mp4": b"another" for number in range(3)})
-    with slow_docking(station, card) as process:
-        card.rename(tmp_path / "pocket")
-        other.rename(card)
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 33, err.decode()
-    found = json.loads(out)
-    missing = {clip["reason"] for clip in found["clips"] if clip["state"] == "missing_at_unplug"}
-    assert missing == {"volume-swapped"}
-    # Nothing of the second card was taken under the first one's name.
-    assert not station.object(digest_of(b"another")).exists()
-    second = station.dock(card)
-    assert second["recorder"] != found["recorder"]
-    assert len(second["clips"]) == 3
-    shutil.rmtree(tmp_path / "pocket")
+def test_a_card_whose_own_path_is_no_text(station: Station, tmp_path: Path) -> None:
+    card = make_card(tmp_path / os.fsdecode(b"card \xb7\xa8%41"), {"clip.mp4": b"clip"})
+    found = station.dock(card)
+    assert found["ok"]
+    assert station.dock(card)["clips"] == found["clips"]
+    missing = station.run("dock", os.fsencode(tmp_path) + b"/gone \xb7\xa8", "--json").expect(25)
+    assert "gone \\udcb7\\udca8" in missing.error["facts"]["source"]
 
 
 def test_clearing_is_off_unless_it_was_asked_for(station: Station, tmp_path: Path) -> None:

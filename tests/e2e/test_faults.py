@@ -30,7 +30,6 @@ from tests.support.station import (
 
 as_root = pytest.mark.root
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-needs_faketime = pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
 
 IMPATIENT = {"SEALDOCK_DOCKING_PATIENCE_SECONDS": "1"}
 NO_ROOM = str(1 << 60)
@@ -286,7 +285,6 @@ def test_a_wrong_clock_locks_nothing_for_a_century(station: Station, card: Path,
     check_wrong_clock(station, card, moment)
 
 
-@needs_faketime
 @pytest.mark.parametrize("moment", ["1971-01-01 00:00:00", "2120-01-01 00:00:00"])
 def test_a_wrong_clock_of_the_whole_computer(station: Station, card: Path, moment: str) -> None:
     if kernel_synchronised():
@@ -306,6 +304,17 @@ def test_a_wrong_clock_of_the_whole_computer(station: Station, card: Path, momen
     assert station.json("verify", "--level", "full")["ok"] is True
     for seal in station.vault.glob("seals/*/*.p7s"):
         assert openssl_accepts(station, seal, sealed_document(seal))
+
+
+@pytest.mark.parametrize("moment", ["1971-01-01 00:00:00", "2120-01-01 00:00:00"])
+def test_no_home_is_made_with_a_wrong_clock(tmp_path: Path, moment: str) -> None:
+    station = Station(tmp_path / "home")
+    done = subprocess.run(
+        ["faketime", "-m", moment, sys.executable, "-m", "cli", "init", "--json"],
+        cwd=tmp_path, env=station.variables(), capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 16, done.stderr.decode()
+    assert not station.home.exists()
 
 
 def test_an_authority_that_is_down(station: Station, card: Path) -> None:

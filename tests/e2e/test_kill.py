@@ -226,6 +226,10 @@ def test_a_change_of_keys_that_was_killed(station: Station, tmp_path: Path, plac
     assert cut_off(station, place, "keys", "rotate")
     make_card(card, {"after.txt": b"after"})
     assert station.dock(card)["ok"]
+    # Once the register says that a key is retired, nothing is signed with it any more.
+    begun = [row["id"] for row in station.json("keys", "list") if row["retired"] is None]
+    query = "SELECT s.key_id FROM seal s JOIN clip c ON c.id = s.clip_id WHERE c.name = 'after.txt'"
+    assert [station.value(query)] == begun
     station.ok("keys", "rotate")
     current = [row["id"] for row in station.json("keys", "list") if row["retired"] is None]
     assert len(current) == 1

@@ -169,8 +169,8 @@ def test_status(home: Station, hostile: Any) -> None:
 
 def test_previews(home: Station, clips: dict[str, dict[str, Any]]) -> None:
     waiting = home.json("status")["to_derive"]
-    assert home.json("derive") == {"derived": waiting}
-    assert home.json("derive") == {"derived": 0}
+    assert home.json("derive") == {"derived": waiting, "failed": 0}
+    assert home.json("derive") == {"derived": 0, "failed": 0}
     morning = clips["morning"]["id"]
     ((poster, frames, problem),) = home.rows(
         "SELECT poster_sha256, sampled_frames, problem FROM derivative WHERE clip_id = ?", morning
@@ -269,3 +269,12 @@ def test_standard_output_survives_a_reader_that_goes_away(home: Station, docked:
     with process:
         process.communicate(timeout=60)
     assert process.returncode == 141
+
+
+def test_the_log_level_of_one_call(home: Station, docked: Any, tmp_path: Path) -> None:
+    assert docked["ok"]
+    told = home.run("dock", tmp_path / "gone", SEALDOCK_LOG_LEVEL="debug")
+    assert told.code == 25
+    assert re.match(r"20\S+Z debug sealdock\.cli source-missing\nTraceback", told.err)
+    assert "Traceback" not in home.run("dock", tmp_path / "gone").expect(25).err
+    home.run("status", SEALDOCK_LOG_LEVEL="loud").expect(11)

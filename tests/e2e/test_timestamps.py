@@ -85,3 +85,15 @@ def test_a_stamped_seal_that_was_changed_is_named(station: Station, tmp_path: Pa
     assert [(item["clip"], item["problem"]) for item in found["failed"]] == [
         (clip["id"], "timestamped-seal: digest")
     ]
+
+
+def test_timestamps_are_checked_against_the_roots_that_are_configured(
+    station: Station, tmp_path: Path
+) -> None:
+    card = make_card(tmp_path / "card", {"a.mp4": b"one"})
+    with authority(tmp_path / "tsa") as tsa, authority(tmp_path / "other") as other:
+        clip = station.dock(card, **_settings(tsa))["clips"][0]
+        station.ok("verify", "--level", "full", **_settings(tsa))
+        ran = station.run("verify", "--level", "full", "--json", **_settings(other))
+    found = ran.expect(VerificationFailedError.exit_code).json
+    assert [(item["clip"], item["problem"]) for item in found["failed"]] == [(clip["id"], "timestamp")]

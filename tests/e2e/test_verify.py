@@ -1,6 +1,8 @@
 """What ``verify`` finds when somebody with the rights of the vault has been at it."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +107,76 @@ def test_harmed_bytes_are_not_given_out(harmed: Harmed, tmp_path: Path) -> None:
     assert (out / SOUND).read_bytes() == SOUND.encode()
 
 
-def test_a_budget_takes_what_was_not_looked_at_for_longest(station: Station, tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", ["lock", "sample", "full"])
+def test_a_budget_takes_what_was_not_looked_at_for_longest(
+    station: Station, tmp_path: Path, level: str
+) -> None:
     station.dock(make_card(tmp_path / "card", {name: name.encode() for name in "abcd"}))
     checked: list[str] = []
     for _ in range(4):
-        told = station.json("verify", "--level", "full", "--budget", "0s")
+        told = station.json("verify", "--level", level, "--budget", "0s")
         assert (told["ok"], told["checked"], told["remaining"]) == (True, 1, 3)
         query = "SELECT clip_id FROM integrity_result ORDER BY id DESC LIMIT 1"
         checked.append(station.value(query))
     assert len(set(checked)) == 4
     station.run("verify", "--budget", "soon").expect(17)
+
+
+def test_a_clip_that_the_register_ties_to_nothing_in_the_vault(station: Station, tmp_path: Path) -> None:
+    """Deleting the row that says where a clip lies does not take the clip out of the count."""
+    found = station.dock(make_card(tmp_path / "card", {"a": b"a", "b": b"b"}))
+    gone = found["clips"][0]
+    with closing(sqlite3.connect(station.register, isolation_level=None)) as register:
+        guards = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'stored_version'"
+        for (guard,) in register.execute(guards).fetchall():  # they stop mistakes, not malice
+            register.execute(f"DROP TRIGGER {guard}")
+        register.execute(
+            "DELETE FROM stored_version WHERE kind = 'original' AND sha256 = ?", (gone["sha256"],)
+        )
+    for level in ("lock", "sample", "full"):
+        told = station.run("verify", "--level", level, "--json").expect(44).json
+        assert told["checked"] == 2
+        assert [(item["clip"], item["problem"]) for item in told["failed"]] == [(gone["id"], "not-stored")]
+
+
+def test_documents_that_belong_to_no_single_clip(station: Station, tmp_path: Path, video: Path) -> None:
+    """Inventories, close-outs, their seals and poster frames are looked at, too."""
+    station.dock(make_card(tmp_path / "card", {"a.mp4": video.read_bytes()}))
+    assert station.json("derive") == {"derived": 1, "failed": 0}
+    assert station.json("verify", "--level", "full")["ok"] is True
+    (poster,) = station.vault.glob("derived/*")
+    (inventory,) = station.vault.glob("dockings/*/*/*/*.inventory.json")
+    (seal,) = station.vault.glob("dockings/*/*/*/*.close.json.p7s")
+    flip(poster, 3)
+    flip(inventory, 30)
+    seal.unlink()
+    told = station.run("verify", "--level", "sample", "--json").expect(44).json
+    assert {(item["clip"], item["name"], item["problem"]) for item in told["failed"]} == {
+        (None, str(poster.relative_to(station.vault)), "derived: digest"),
+        (None, str(inventory.relative_to(station.vault)), "inventory: digest"),
+        (None, str(seal.relative_to(station.vault)), "docking-seal: missing"),
+    }
+
+
+def test_a_home_that_was_moved(station: Station, tmp_path: Path) -> None:
+    (clip,) = station.dock(make_card(tmp_path / "card", {"a": b"a"}))["clips"]
+    station.home.rename(tmp_path / "moved")
+    moved = Station(tmp_path / "moved", station.environment)
+    assert moved.json("verify", "--level", "full") == {
+        "level": "full", "checked": 1, "ok": True, "failed": [], "remaining": 0
+    }  # fmt: skip
+    moved.ok("retrieve", clip["id"], "--purpose", "review", "--to", tmp_path / "out")
+    assert moved.dock(tmp_path / "card")["clips"] == [clip]
+
+
+def test_previews_that_fail_for_now_are_made_later(station: Station, tmp_path: Path, video: Path) -> None:
+    station.dock(make_card(tmp_path / "card", {"a.mp4": video.read_bytes()}))
+    station.vault.rename(station.home / "unmounted")
+    station.vault.mkdir()  # what an unmounted disk leaves
+    told = station.run("derive", "--json").expect(82)
+    assert told.json == {"derived": 0, "failed": 1}
+    assert "derive" in station.run("derive").expect(82).err
+    station.vault.rmdir()
+    (station.home / "unmounted").rename(station.vault)
+    assert station.json("derive") == {"derived": 1, "failed": 0}
+    assert station.json("derive") == {"derived": 0, "failed": 0}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import (
+    FileVanishedError,
     SourceChangedError,
     SourceUnreadableError,
     SourceVanishedError,
@@ -207,9 +208,9 @@ def test_another_card_before_it_is_read(card: Path, source: FolderSource, spool:
 
 def test_a_file_that_is_unlinked_while_it_is_read(card: Path, source: FolderSource, spool: Path) -> None:
     fill(card, {b"clip": SMALL})
-    with pytest.raises(SourceVanishedError) as raised:
+    with pytest.raises(FileVanishedError) as raised:
         take(source, spool, on_bytes=Once((card / "clip").unlink))
-    assert raised.value.facts == {"source": "clip"}
+    assert raised.value.facts == {"path": "clip"}
     assert not spool.exists()
 
 
@@ -227,7 +228,7 @@ def test_what_is_no_file_any_more(
         "folder": clip.mkdir,
     }
     make[place]()
-    with pytest.raises(SourceVanishedError):
+    with pytest.raises(FileVanishedError):
         take(source, spool)
     assert not spool.exists()
 

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 from config.errors import (
     RegisterCorruptError,
     RegisterLockedError,
+    RegisterUnavailableError,
     RegisterUnsupportedError,
     RegisterVersionError,
 )
@@ -112,6 +113,28 @@ def test_a_locked_register(register: Register, database: Path) -> None:
     with register.write() as session:
         add_officer(session, "after")
     assert officers(register) == ["after"]
+
+
+def test_a_disk_without_room(register: Register, database: Path) -> None:
+    with pytest.raises(RegisterUnavailableError) as raised, register.write() as session:
+        session.execute(text("PRAGMA max_page_count = 1"))  # SQLite's own word for "no room"
+        for number in range(500):
+            add_officer(session, f"officer-{number}-{'x' * 200}")
+            session.flush()
+    assert raised.value.retriable
+    assert "full" in str(raised.value.facts["problem"])
+    with opened(database) as again:
+        assert officers(again) == []
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o000])
+def test_a_file_that_this_user_may_not_write(register: Register, database: Path, mode: int) -> None:
+    register.close()
+    database.chmod(mode)
+    with opened(database) as other, pytest.raises(RegisterUnavailableError), other.write() as session:
+        add_officer(session, "nobody")
+    database.chmod(0o644)
+    assert officers(register) == []
 
 
 def test_a_writer_waits_for_another(register: Register, database: Path) -> None:

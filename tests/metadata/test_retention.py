@@ -91,3 +91,17 @@ def test_a_lock_goes_no_further_than_the_cap() -> None:
     assert lock_date(LegalDate(DOCKED + timedelta(days=10_000), permanent=False), DOCKED, 13) == cap
     near = DOCKED + timedelta(days=100)
     assert lock_date(LegalDate(near, permanent=False), DOCKED, 13) == near
+
+
+def test_what_is_stored_for_the_first_time_is_locked_for_the_floor_at_least() -> None:
+    """A recorder's clock that runs years behind puts the legal date into the past."""
+    floor = SCHEDULE.floor
+    least = datetime(2027, 5, 20, tzinfo=UTC)
+    past = LegalDate(datetime(2020, 1, 1, tzinfo=UTC), permanent=False)
+    assert lock_date(past, DOCKED, 13, floor=floor) == least
+    assert lock_date(past, DOCKED, 3, floor=floor) == datetime(2027, 2, 20, tzinfo=UTC)
+    later = datetime(2027, 9, 1, tzinfo=UTC)
+    assert lock_date(LegalDate(later, permanent=False), DOCKED, 13, floor=floor) == later
+    assert lock_date(LegalDate(None, permanent=True), DOCKED, 13, floor=floor) == datetime(
+        2027, 12, 20, tzinfo=UTC
+    )

@@ -186,6 +186,11 @@ def digest_of(data: bytes | Path) -> str:
     return sha256(data.read_bytes() if isinstance(data, Path) else data).hexdigest()
 
 
+def by_path(docked: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the clips of what ``dock --json`` said by their paths."""
+    return {clip["path"]: clip for clip in docked["clips"]}
+
+
 def make_card(folder: Path, files: Mapping[str | bytes, bytes]) -> Path:
     """Make a folder with these files; their times are equal, so that nothing else tells them apart."""
     for name, data in files.items():

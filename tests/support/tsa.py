@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.tsa.asked += 1
         try:
             self._answer(query)
-        except OSError:
+        except ConnectionError:
             self.close_connection = True  # the client has gone, as tests of timeouts do
 
     def _answer(self, query: bytes) -> None:

@@ -164,6 +164,7 @@ def upgrade() -> None:
         sa.Column("lock_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("confirmation", sa.String(length=10), nullable=True),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
@@ -179,6 +180,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("stored_version", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_stored_version_sha256"), ["sha256"], unique=False)
+        batch_op.create_index(batch_op.f("ix_stored_version_checked_at"), ["checked_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_stored_version_verified_at"), ["verified_at"], unique=False)
 
     op.create_table(
@@ -570,6 +572,7 @@ def downgrade() -> None:
     op.drop_table("assignment")
     with op.batch_alter_table("stored_version", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_stored_version_verified_at"))
+        batch_op.drop_index(batch_op.f("ix_stored_version_checked_at"))
         batch_op.drop_index(batch_op.f("ix_stored_version_sha256"))
 
     op.drop_table("stored_version")
