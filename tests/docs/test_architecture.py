@@ -2,6 +2,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from cli import COMMANDS
 from metadata.states import ClipState, allowed
 from tests.docs.console import ROOT, blocks
@@ -50,12 +52,14 @@ def test_the_picture_of_the_states_shows_exactly_the_transitions() -> None:
     assert drawn(STATES) == found
 
 
+@pytest.mark.slow
 def test_every_place_of_a_home_is_named(written: Written) -> None:
     scratch = {"engine.db-wal", "engine.db-shm", "register.db-wal", "register.db-shm"}
     names = {path.name + "/" * path.is_dir() for path in written.station.home.iterdir()} - scratch
     assert {name for name in names if f"`{name}`" not in TEXT} == set()
 
 
+@pytest.mark.slow
 def test_every_kind_of_key_in_the_vault_is_named(written: Written) -> None:
     section = TEXT.split("| Key in the vault |")[1].split("\n## ")[0]
     names: list[str] = []

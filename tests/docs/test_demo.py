@@ -3,8 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.docs.console import ROOT
 from tests.support.station import Station, thaw
+
+pytestmark = pytest.mark.slow
 
 
 def demo(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,8 @@ from metadata.events import EventKind
 from tests.docs.console import ROOT, blocks, normal, run, steps
 from tests.docs.life import Written
 
+pytestmark = pytest.mark.slow
+
 TEXT = (ROOT / "docs" / "formats.md").read_text("utf-8")
 SECTIONS = {
     "manifest": "Manifest",

@@ -16,6 +16,8 @@ import pytest
 
 from tests.support.station import WRITTEN, Station, by_path, digest_of, make_card, picture
 
+pytestmark = pytest.mark.slow
+
 as_root = pytest.mark.root
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 

@@ -28,6 +28,8 @@ from tests.support.station import (
     until,
 )
 
+pytestmark = pytest.mark.slow
+
 as_root = pytest.mark.root
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 
@@ -141,7 +143,6 @@ def test_a_register_that_another_process_holds_for_a_while(
     check_converged(station, undisturbed)
 
 
-@pytest.mark.slow
 def test_a_register_that_another_process_holds_for_long(station: Station, card: Path) -> None:
     with held(station.register):
         refused = station.run("case", "add", "苏吴城管罚字〔2026〕第1号", "--json").expect(60)

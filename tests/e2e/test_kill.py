@@ -16,6 +16,8 @@ import pytest
 
 from tests.support.station import ROOT, Station, digest_of, ended, make_card, picture
 
+pytestmark = pytest.mark.slow
+
 KILLED = str(ROOT / "tests" / "support" / "killed.py")
 
 STAGES = {
@@ -83,7 +85,7 @@ def check_converged(station: Station, card: Path, undisturbed: dict[str, Any]) -
     assert station.value("SELECT count(*) FROM docking WHERE closed_at IS NULL") == 0
 
 
-@pytest.mark.parametrize("moment", [pytest.param("before", marks=pytest.mark.slow), "after"])
+@pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_every_stage_one_after_the_other(
     station: Station,
     tmp_path: Path,
@@ -101,7 +103,6 @@ def test_killed_at_every_stage_one_after_the_other(
     check_converged(station, card, undisturbed)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_at_a_stage(
@@ -130,7 +131,6 @@ def test_killed_inside_a_stage(
     check_converged(station, card, undisturbed)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_commit_after_commit(
     station: Station,

@@ -8,12 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.footage import FIRST, OFFICER, SECOND, THIRD
 from tests.support.station import (
     Station,
     clip_key,
     make_card,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_clip_in_a_window_of_its_officer_is_linked(home: Station, clips: dict[str, dict[str, Any]]) -> None:

@@ -9,6 +9,8 @@ from hashing import timestamp
 from tests.support.station import Station, flip, make_card, openssl_accepts
 from tests.support.tsa import Behaviour, TestAuthority, authority
 
+pytestmark = pytest.mark.slow
+
 
 def _settings(tsa: TestAuthority) -> dict[str, str]:
     return {

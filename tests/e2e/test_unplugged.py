@@ -8,7 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.station import Station, by_path, digest_of, make_card, picture, until
+
+pytestmark = pytest.mark.slow
 
 SLOW_CARD = 200 << 20
 """Bytes that take long enough to copy that something can happen meanwhile."""

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.station import Station, clip_key, flip, make_card, thaw, writable
 
+pytestmark = pytest.mark.slow
+
 DAMAGED = ("original", "manifest", "seal gone", "lock gone", "original gone", "longer", "torn lock")
 SOUND = "sound"
 Harmed = tuple[Station, dict[str, Any]]

@@ -15,7 +15,7 @@ import pytest
 
 from metadata.media.probe import Condition, Probe, Prober
 
-pytestmark = pytest.mark.corpus
+pytestmark = [pytest.mark.corpus, pytest.mark.slow]
 
 DAMAGED = frozenset({Condition.TRUNCATED, Condition.UNFINISHED, Condition.UNKNOWN})
 NOTHING = frozenset({Condition.NOT_MEDIA, Condition.EMPTY})

@@ -253,6 +253,7 @@ def test_closing_ends_the_child() -> None:
     assert not group_members(pid)
 
 
+@pytest.mark.slow
 def test_a_hundred_clips_from_four_threads(clips: Path, tmp_path: Path) -> None:
     sources = [clips / name for name in ("plain.mp4", "sound.wav", "still.jpg", "clip.avi")]
     copies = []
