@@ -74,6 +74,11 @@ class Digest:
         """Digest ``data`` with SHA-256."""
         return cls(Algorithm.SHA256, hashlib.sha256(data).digest())
 
+    @classmethod
+    def of_sha256(cls, value: str) -> Self:
+        """Return the SHA-256 digest with this hexadecimal value; raise ValueError for anything else."""
+        return cls(Algorithm.SHA256, bytes.fromhex(value))
+
     def matches(self, other: "Digest") -> bool:
         """Compare in constant time; digests of different algorithms never match."""
         return self.algorithm is other.algorithm and hmac.compare_digest(self.value, other.value)

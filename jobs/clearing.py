@@ -7,7 +7,6 @@ from ingest.clearing import clear
 from ingest.source import FolderSource
 from jobs import outcomes
 from jobs.node import Node
-from jobs.storing import sha256
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, Docking
@@ -34,7 +33,7 @@ def clear_recorder(node: Node, source: FolderSource | None, docking_id: str) -> 
 
 
 def _clear(node: Node, source: FolderSource, docking: Docking, clip: Clip) -> bool:
-    expected = sha256(clip.sha256 or "")
+    expected = Digest.of_sha256(clip.sha256 or "")
     try:
         _read_back(node, expected)
         clear(source, clip.path_bytes, expected, volume=docking.volume["identity"])

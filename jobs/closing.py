@@ -127,13 +127,14 @@ def publish(node: Node, docking_id: str) -> Verdict:
 def _documents(docking: Docking) -> list[Document]:
     if docking.close is None or docking.close_seal is None:
         raise ValueError(f"docking {docking.id} is not closed")
-    where = (docking.station_id, docking.id, docking.started_at)
-    inventory_key, close_key = layout.inventory_key(*where), layout.close_key(*where)
+    inventory, inventory_seal, close, close_seal = layout.docking_keys(
+        docking.station_id, docking.id, docking.started_at
+    )
     return [
-        Document(StoredKind.INVENTORY, inventory_key, docking.inventory),
-        Document(StoredKind.DOCKING_SEAL, layout.signature_key(inventory_key), docking.inventory_seal),
-        Document(StoredKind.CLOSE, close_key, docking.close),
-        Document(StoredKind.DOCKING_SEAL, layout.signature_key(close_key), docking.close_seal),
+        Document(StoredKind.INVENTORY, inventory, docking.inventory),
+        Document(StoredKind.DOCKING_SEAL, inventory_seal, docking.inventory_seal),
+        Document(StoredKind.CLOSE, close, docking.close),
+        Document(StoredKind.DOCKING_SEAL, close_seal, docking.close_seal),
     ]
 
 

@@ -8,14 +8,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from hashing.digest import Digest
 from jobs.node import Node
 from metadata import events, linking, retention
 from metadata.actor import Actor
 from metadata.events import EventKind
-from metadata.models import Case, Clip, Link, StoredVersion
+from metadata.models import Case, Clip, Derivative, Link, StoredVersion
 from metadata.repo import cases, clips, dockings
 from metadata.retention import LegalDate
 from metadata.states import SAFE, ClipState
+from storage import layout
 from storage.confirm import Expected, confirm
 
 
@@ -169,7 +171,7 @@ def extend_locks(node: Node, clip_ids: Iterable[str]) -> int:
     for clip_id in dict.fromkeys(clip_ids):
         with node.register.read() as session:
             clip = session.get_one(Clip, clip_id)
-            rows = _versions(session, clip) if ClipState(clip.state) in SAFE else []
+            rows = _versions(session, node.vault_name, clip) if ClipState(clip.state) in SAFE else []
         until = _lock_date(node, clip) if rows else None
         late = [row for row in rows if until and (row.lock_until is None or row.lock_until < until)]
         if until is None or not late:
@@ -199,11 +201,20 @@ def _lock_date(node: Node, clip: Clip) -> datetime:
     return retention.lock_date(legal, node.read_clock().trusted, cap)
 
 
-def _versions(session: Session, clip: Clip) -> list[StoredVersion]:
-    """Return the stored versions of a clip: original, manifests, seals."""
-    prefix = f"seals/{clip.sha256}/"
-    key = f"clips/sha256/{(clip.sha256 or '')[:2]}/{clip.sha256}"
+def _versions(session: Session, vault: str, clip: Clip) -> list[StoredVersion]:
+    """Return the stored versions that are kept for a clip.
+
+    Its original, manifests and seals, its poster frame, and the documents of the dockings that saw it.
+    """
+    digest = Digest.of_sha256(clip.sha256 or "")
+    names = {layout.clip_key(digest)}
+    for docking in dockings.naming(session, clip.id):
+        names.update(layout.docking_keys(*docking))
+    poster = session.scalar(select(Derivative.poster_sha256).where(Derivative.clip_id == clip.id))
+    if poster is not None:
+        names.add(layout.derived_key(Digest.of_sha256(poster)))
+    beside = StoredVersion.key.startswith(layout.seals_prefix(digest), autoescape=True)
     query = select(StoredVersion).where(
-        (StoredVersion.key == key) | StoredVersion.key.startswith(prefix, autoescape=True)
+        StoredVersion.vault == vault, StoredVersion.key.in_(sorted(names)) | beside
     )
     return list(session.scalars(query))

@@ -8,7 +8,7 @@ from config.errors import SealdockError
 from hashing.digest import Digest
 from jobs.node import Node
 from jobs.running import running
-from jobs.storing import lock_until, sha256
+from jobs.storing import lock_until
 from metadata import events
 from metadata.events import EventKind
 from metadata.media.pictures import PictureFindings, examine
@@ -67,7 +67,7 @@ def make(clip_id: str) -> None:
 
 def _examine(node: Node, clip: Clip) -> PictureFindings:
     """Look at a proved copy of the stored bytes; the copy goes when that is done."""
-    expected = sha256(clip.sha256 or "")
+    expected = Digest.of_sha256(clip.sha256 or "")
     key = layout.clip_key(expected)
     copy = node.spool / f"derive-{clip.id}"
     try:

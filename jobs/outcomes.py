@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ulid import ULID
 
-from hashing.digest import Algorithm, Digest
+from hashing.digest import Digest
 from jobs.node import Node
 from metadata import events
 from metadata.actor import Actor, ActorKind
@@ -32,8 +32,7 @@ def in_vault(node: Node, clip: Clip) -> bool:
     """Tell whether the vault shows an object under a clip's digest (it is hashed before it counts)."""
     if clip.sha256 is None:
         return False
-    digest = Digest(Algorithm.SHA256, bytes.fromhex(clip.sha256))
-    return bool(node.vault.versions(layout.clip_key(digest)))
+    return bool(node.vault.versions(layout.clip_key(Digest.of_sha256(clip.sha256))))
 
 
 def operator(docking: Docking) -> Actor:

@@ -19,7 +19,7 @@ def overview(node: Node) -> dict[str, Any]:
             "station": node.station_id,
             "vault": node.vault.url,
             "clips": dict(sorted(clips.state_counts(session).items())),
-            "unfinished_dockings": [row.id for row in dockings.unclosed(session)],
+            "unfinished_dockings": dockings.unclosed(session),
             "timestamps": seals.timestamp_counts(session),
             "to_derive": len(integrity.underived(session)),
             "alert_counts": integrity.alert_counts(session),

@@ -15,8 +15,9 @@ from config.errors import (
     RetrievalTargetError,
 )
 from hashing import durable
+from hashing.digest import Digest
 from jobs.node import Node
-from jobs.storing import Document, documents, sha256
+from jobs.storing import Document, documents
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip
@@ -98,7 +99,7 @@ def _free_name(folder: Path, clip: Clip, taken: set[str]) -> str:
 
 
 def _one(node: Node, clip: Clip, purpose: str, target: Path) -> Retrieved:
-    expected = sha256(clip.sha256 or "")
+    expected = Digest.of_sha256(clip.sha256 or "")
     key = layout.clip_key(expected)
     with node.register.read() as session:
         versions = objects.versions_at(session, node.vault_name, key)

@@ -14,7 +14,7 @@ from config.errors import (
     VaultFullError,
     VaultUnavailableError,
 )
-from hashing.digest import Algorithm, Digest
+from hashing.digest import Digest
 from jobs import outcomes
 from jobs.node import Node
 from jobs.verdict import Verdict
@@ -52,16 +52,11 @@ class _Work:
     until: datetime
 
 
-def sha256(value: str) -> Digest:
-    """Return the digest with this hexadecimal value."""
-    return Digest(Algorithm.SHA256, bytes.fromhex(value))
-
-
 def documents(session: Session, clip: Clip) -> Iterator[Document]:
     """Yield what goes to the vault beside a sealed clip."""
     if clip.sha256 is None or clip.manifest_sha256 is None:
         raise ValueError(f"clip {clip.id} is not sealed")
-    of, manifest = sha256(clip.sha256), sha256(clip.manifest_sha256)
+    of, manifest = Digest.of_sha256(clip.sha256), Digest.of_sha256(clip.manifest_sha256)
     seal = session.get_one(Seal, clip.manifest_sha256)
     yield Document(StoredKind.MANIFEST, layout.manifest_key(of, manifest), seal.manifest)
     yield Document(StoredKind.SEAL, layout.seal_key(of, manifest), seal.signature)
@@ -96,7 +91,7 @@ def _attempt(
         beside = list(documents(session, clip))
         until = _lock_until(node, clip, node.weigh_clock(session))
     try:
-        act(node, _Work(docking, clip, sha256(clip.sha256 or ""), beside, until))
+        act(node, _Work(docking, clip, Digest.of_sha256(clip.sha256 or ""), beside, until))
     except (VaultFullError, VaultUnavailableError) as error:
         outcomes.wait(node, docking, clip.id, error.code)
         return Verdict.RETRY

@@ -13,7 +13,7 @@ from hashing import seal
 from hashing.digest import Digest
 from hashing.manifest import Manifest
 from jobs.node import Node
-from jobs.storing import documents, sha256
+from jobs.storing import documents
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import (
@@ -116,7 +116,7 @@ def _check_register(node: Node, run: str, report: Report) -> None:
 
 def _check_object(node: Node, run: str, digest: str, level: Level, report: Report) -> None:
     """Check an object and, for every clip that shares it, its manifest and seal."""
-    key = layout.clip_key(sha256(digest))
+    key = layout.clip_key(Digest.of_sha256(digest))
     with node.register.read() as session:
         row = objects.versions_at(session, node.vault_name, key)[-1]
         stored = session.get_one(StoredObject, digest)
@@ -240,7 +240,7 @@ def _check_apart(node: Node, run: str, level: Level, report: Report) -> None:
 
 def _document_problem(node: Node, row: StoredVersion, level: Level) -> str | None:
     """Return what is wrong with a document of a docking; at level ``full`` its seal is checked, too."""
-    target = Target(row.key, row.version, row.size, row.lock_until, sha256(row.sha256))
+    target = Target(row.key, row.version, row.size, row.lock_until, Digest.of_sha256(row.sha256))
     problem = check(node.vault, target, level).problem
     if problem is not None:
         return f"{row.kind}: {problem}"

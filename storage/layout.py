@@ -53,9 +53,14 @@ def clip_key(digest: Digest) -> str:
     return f"clips/sha256/{value[:2]}/{value}"
 
 
+def seals_prefix(clip_digest: Digest) -> str:
+    """Return what the keys of a clip's manifests and seals begin with. ValueError unless SHA-256."""
+    return f"seals/{_hex(clip_digest)}/"
+
+
 def manifest_key(clip_digest: Digest, manifest_digest: Digest) -> str:
     """Key of a manifest: ``seals/<clip digest>/<its digest>.json``. ValueError unless both are SHA-256."""
-    return f"seals/{_hex(clip_digest)}/{_hex(manifest_digest)}.json"
+    return f"{seals_prefix(clip_digest)}{_hex(manifest_digest)}.json"
 
 
 def seal_key(clip_digest: Digest, manifest_digest: Digest) -> str:
@@ -92,6 +97,12 @@ def close_key(station: str, docking_id: str, at: datetime) -> str:
 
     """
     return f"{_docking(station, docking_id, at)}.close.json"
+
+
+def docking_keys(station: str, docking_id: str, at: datetime) -> tuple[str, str, str, str]:
+    """Keys of a docking's inventory, its signature, its close-out and its signature, as above."""
+    inventory, close = inventory_key(station, docking_id, at), close_key(station, docking_id, at)
+    return inventory, signature_key(inventory), close, signature_key(close)
 
 
 def signature_key(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, defer
@@ -17,9 +18,27 @@ def get(session: Session, docking_id: str) -> Docking:
     return session.get_one(Docking, docking_id, options=[defer(item, raiseload=True) for item in documents])
 
 
-def unclosed(session: Session) -> list[Docking]:
-    """Return dockings without a close-out, oldest first."""
-    return list(session.scalars(select(Docking).where(Docking.close.is_(None)).order_by(Docking.id)))
+def unclosed(session: Session) -> list[str]:
+    """Return the ids of dockings without a close-out, oldest first."""
+    return list(session.scalars(select(Docking.id).where(Docking.close.is_(None)).order_by(Docking.id)))
+
+
+class Named(NamedTuple):
+    """What a docking's documents are named by in the vault."""
+
+    station_id: str
+    id: str
+    started_at: datetime
+
+
+def naming(session: Session, clip_id: str) -> list[Named]:
+    """Return the dockings in which a clip was seen, by what their documents are named by."""
+    query = (
+        select(Docking.station_id, Docking.id, Docking.started_at)
+        .join(Sighting, Sighting.docking_id == Docking.id)
+        .where(Sighting.clip_id == clip_id)
+    )
+    return [Named(*row) for row in session.execute(query)]
 
 
 def heads(session: Session, recorder_id: str) -> list[Docking]:

@@ -147,6 +147,9 @@ def test_documents_that_belong_to_no_single_clip(station: Station, tmp_path: Pat
     assert station.json("derive") == {"derived": 1, "failed": 0}
     assert station.json("verify", "--level", "full")["ok"] is True
     (poster,) = station.vault.glob("derived/*")
+    before = station.lock(f"derived/{poster.name}")
+    station.ok("tag", station.json("clips")[0]["id"], "--category", "inspection")
+    assert station.lock(f"derived/{poster.name}") > before  # it is kept as long as its clip
     (inventory,) = station.vault.glob("dockings/*/*/*/*.inventory.json")
     (seal,) = station.vault.glob("dockings/*/*/*/*.close.json.p7s")
     flip(poster, 3)

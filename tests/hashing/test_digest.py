@@ -26,6 +26,10 @@ def test_every_algorithm_has_a_vector() -> None:
 
 def test_sha256_is_the_short_way() -> None:
     assert Digest.sha256(b"abc") == Digest.of(Algorithm.SHA256, b"abc")
+    assert Digest.of_sha256(ABC[Algorithm.SHA256]) == Digest.sha256(b"abc")
+    for other in ("", ABC[Algorithm.SHA512], "x" * 64):
+        with pytest.raises(ValueError, match=r"bytes|hexadecimal"):
+            Digest.of_sha256(other)
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))

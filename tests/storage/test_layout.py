@@ -19,6 +19,7 @@ def test_keys_are_those_of_the_format() -> None:
     assert layout.seal_key(CLIP, MANIFEST) == f"seals/{C}/{M}.json.p7s"
     assert layout.timestamped_seal_key(CLIP, MANIFEST) == f"seals/{C}/{M}.json.t.p7s"
     assert layout.derived_key(CLIP) == f"derived/{C}"
+    assert layout.manifest_key(CLIP, MANIFEST).startswith(layout.seals_prefix(CLIP))
 
 
 def test_docking_keys_use_the_month_of_utc() -> None:
@@ -27,6 +28,13 @@ def test_docking_keys_use_the_month_of_utc() -> None:
     assert key == "dockings/station-1/2026/12/01JC0000000000000000000000.inventory.json"
     assert layout.signature_key(key) == key + ".p7s"
     assert layout.close_key("station-1", "01JC", new_year) == "dockings/station-1/2026/12/01JC.close.json"
+    stem = "dockings/station-1/2026/12/01JC"
+    assert layout.docking_keys("station-1", "01JC", new_year) == (
+        f"{stem}.inventory.json",
+        f"{stem}.inventory.json.p7s",
+        f"{stem}.close.json",
+        f"{stem}.close.json.p7s",
+    )
 
 
 def test_a_docking_time_needs_a_zone() -> None:

@@ -61,4 +61,4 @@ def test_sightings_in_order_and_what_is_to_read(session: Session) -> None:
 
 def test_unclosed(session: Session) -> None:
     add_docking(session, "docking-2", close=b"{}")
-    assert [docking.id for docking in dockings.unclosed(session)] == [DOCKING]
+    assert dockings.unclosed(session) == [DOCKING]
