@@ -12,9 +12,11 @@ from commands.common import (
     open_node,
     print_clips,
     print_json,
+    shown,
     size,
 )
 from commands.progress import counting
+from config.errors import RetrievalIncompleteError
 from config.messages import _, ngettext
 
 _STATES = (
@@ -40,8 +42,10 @@ _STATES = (
 @click.option("--unlinked", is_flag=True, help="Clips of no case.")
 @click.option("--ambiguous", is_flag=True, help="Clips that several cases might claim: the work list.")
 @click.option("--state", type=click.Choice(_STATES), help="Clips in this state.")
-@click.option("--docking", metavar="ID", help="Clips of this docking.")
-@click.option("--text", metavar="WORDS", help="Part of the path, or the start of a digest.")
+@click.option("--docking", metavar="ID", help="Clips seen in this docking.")
+@click.option(
+    "--text", metavar="WORDS", help="Part of the path, or the first 6 or more characters of a digest."
+)
 @json_option
 @click.pass_context
 def clips(
@@ -173,20 +177,20 @@ def retrieve(
     if not purpose.strip():
         raise click.BadParameter(_("say why"), param_hint="--purpose")
     with open_node(ctx) as node, counting(quiet=as_json) as show:
-        given = run(node, wanted(node, clips, case), purpose.strip(), folder, show)
+        handed = run(node, wanted(node, clips, case), purpose.strip(), folder, show)
     if as_json:
         print_json(
             [
                 {"id": item.clip.id, "sha256": item.clip.sha256, "size": item.bytes, "file": str(item.file)}
-                for item in given
+                for item in handed.given
             ]
         )
-        return
-    for item in given:
-        click.echo(f"{item.clip.id}  {size(item.bytes):>9}  {item.file}")
-    count = len(given)
-    click.echo(
-        ngettext("{count} clip retrieved and logged.", "{count} clips retrieved and logged.", count).format(
-            count=count
-        )
-    )
+    else:
+        for item in handed.given:
+            click.echo(f"{item.clip.id}  {size(item.bytes):>9}  {item.file}")
+        count = len(handed.given)
+        told = ngettext("{count} clip retrieved and logged.", "{count} clips retrieved and logged.", count)
+        click.echo(told.format(count=count))
+    if handed.refused:
+        refused = [f"{clip.id} {shown(clip.name)} ({reason})" for clip, reason in handed.refused]
+        raise RetrievalIncompleteError(refused=refused, given=len(handed.given))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from config.errors import DurationInvalidError, HomeMissingError
+from config.errors import DurationInvalidError, HomeForeignError, HomeMissingError
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -34,15 +35,32 @@ def home_of(ctx: click.Context) -> Path:
 def settings_of(ctx: click.Context) -> "Settings":
     """Load the settings of the home and use their language and log level. Raises HomeMissingError."""
     from config import logs, messages
-    from config.settings import Settings
+    from config.settings import FILE_NAME, Settings
 
     home = home_of(ctx)
     if not home.is_dir():
+        raise HomeMissingError(home=str(home))
+    _require_own(home)
+    if not (home / FILE_NAME).exists():
         raise HomeMissingError(home=str(home))
     settings = Settings.load(home)
     messages.use(settings.language)
     logs.use(settings.log.level)
     return settings
+
+
+def _require_own(home: Path) -> None:
+    """Raise HomeForeignError for another user's home: what this one made there the owner could not use."""
+    owner, user = home.stat().st_uid, os.geteuid()
+    if owner != user:
+        raise HomeForeignError(home=str(home), owner=_user(owner), user=_user(user))
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 @contextmanager
@@ -51,6 +69,7 @@ def open_node(ctx: click.Context) -> Iterator["Node"]:
     settings = settings_of(ctx)
     node = build_node(home_of(ctx), settings)
     try:
+        node.register.require()
         node.register.check_version()
         if _rotation_cut_off(node):
             node.close()
@@ -177,10 +196,12 @@ class Moment(click.ParamType[datetime]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read a time."""
+        from metadata.clock import sensible
+
         if isinstance(value, datetime):
             return value
         try:
-            return datetime.fromisoformat(str(value))
+            return sensible(datetime.fromisoformat(str(value)))
         except ValueError:
             self.fail(f"{value!r} is not a time like 2026-03-01 or 2026-03-01T09:30+08:00", param, ctx)
 

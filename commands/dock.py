@@ -2,17 +2,18 @@
 
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands.common import damage, json_option, local, open_node, print_json, shown, size
 from commands.progress import offloading
-from config.errors import DockingIncompleteError
+from config.errors import DockingIncompleteError, DockingUnfinishedError, SealdockError
 from config.messages import _, ngettext
 
 if TYPE_CHECKING:
     from jobs.following import Followed
+    from metadata.repo.clips import ClipRecord
 
 MAX_OFFICER = 64
 
@@ -44,7 +45,7 @@ def dock(ctx: click.Context, source: Path, officer: str | None, reread: bool, as
         ended = follow(node, Request(source.absolute(), officer, reread), show)
     _print(ended, node.settings.time_zone, as_json=as_json)
     if not ended.ok:
-        ctx.exit(DockingIncompleteError.exit_code)
+        raise _incomplete(ended)
 
 
 def _print(ended: "Followed", zone: tzinfo, *, as_json: bool) -> None:
@@ -53,7 +54,7 @@ def _print(ended: "Followed", zone: tzinfo, *, as_json: bool) -> None:
             {
                 "docking": ended.docking,
                 "recorder": ended.recorder,
-                "clips": [record.to_json() for record in ended.clips],
+                "clips": [_record(record, ended) for record in ended.clips],
                 "skipped": ended.skipped,
                 "close": ended.close_digest,
                 "ok": ended.ok,
@@ -61,6 +62,18 @@ def _print(ended: "Followed", zone: tzinfo, *, as_json: bool) -> None:
         )
         return
     _receipt(ended, zone)
+
+
+def _record(record: "ClipRecord", ended: "Followed") -> dict[str, Any]:
+    """Return a clip's record; ``reason`` also says what the vault was found to lack."""
+    return {**record.to_json(), "reason": ended.unsafe.get(record.id) or record.reason}
+
+
+def _incomplete(ended: "Followed") -> SealdockError:
+    """Return what the exit code and, with --json, standard error say of a docking that is not safe."""
+    if ended.unsafe:
+        return DockingIncompleteError(docking=ended.docking, unsafe=len(ended.unsafe))
+    return DockingUnfinishedError(docking=ended.docking)
 
 
 def _receipt(ended: "Followed", zone: tzinfo) -> None:
@@ -76,7 +89,9 @@ def _receipt(ended: "Followed", zone: tzinfo) -> None:
     click.echo(_("{at}  {clips}, {size}").format(at=local(ended.started_at, zone), clips=clips, size=total))
     for record in ended.clips:
         if record.id in ended.unsafe:
-            click.echo(f"  {record.state}: {shown(record.path)}  {record.reason or ''}".rstrip())
+            problem = ended.unsafe[record.id]
+            state = _("NOT SAFE in the vault") if problem else record.state
+            click.echo(f"  {state}: {shown(record.path)}  {problem or record.reason or ''}".rstrip())
         elif (condition := damage(record)) is not None:
             click.echo(
                 _("  kept, but {condition}: {path}").format(condition=condition, path=shown(record.path))
@@ -98,7 +113,3 @@ def _receipt(ended: "Followed", zone: tzinfo) -> None:
         click.echo(_("Close-out {digest}").format(digest=ended.close_digest))
     if ended.ok:
         click.echo(_("SAFE: every clip is stored, locked and read back. The recorder may be undocked."))
-    else:
-        click.echo(
-            DockingIncompleteError(docking=ended.docking, unsafe=len(ended.unsafe)).sentence(), err=True
-        )

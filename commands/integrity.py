@@ -98,7 +98,7 @@ def derive(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json({"derived": done.made, "failed": done.failed})
     else:
-        click.echo(_("Previews made for {count} clips.").format(count=done.made))
+        click.echo(_("{count} clips looked at for previews.").format(count=done.made))
     if done.failed:
         if not as_json:
             click.echo(DerivationFailedError(failed=done.failed).sentence(), err=True)

@@ -60,6 +60,8 @@ def recorders_assign(
     """  # noqa: D301
     from jobs.assigning import assign
 
+    if not officer.strip() or not officer.isprintable():
+        raise click.BadParameter(_("an officer number is printable text"), param_hint="--officer")
     with open_node(ctx) as node:
         zone = node.settings.time_zone
         starts, ends = aware(start, zone), None if end is None else aware(end, zone)

@@ -31,6 +31,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 def _print(found: dict[str, Any]) -> None:
     click.echo(_("Station {station}, vault {vault}").format(**found))
+    if found["vault_problem"]:
+        click.echo(_("VAULT: {problem}").format(problem=found["vault_problem"]))
     for state, count in found["clips"].items():
         click.echo(f"  {state:18} {count}")
     click.echo(_("Unfinished dockings: {count}").format(count=len(found["unfinished_dockings"])))

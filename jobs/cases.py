@@ -14,6 +14,7 @@ from config.errors import CaseNumberInvalidError, ImportRefusedError
 from jobs.custody import LinkTally, relink
 from jobs.node import Node
 from metadata import casenumber, events
+from metadata.clock import sensible
 from metadata.events import EventKind
 from metadata.models import Case
 from metadata.repo import cases, recorders
@@ -171,11 +172,11 @@ def make_window(officer: str, start: datetime, end: datetime) -> WindowRow:
     """Return a window; ValueError unless it ends after it starts and the officer number is sane."""
     if end <= start:
         raise ValueError("the end is not after the start")
-    if len(officer) > _MAX_OFFICER or not officer.isprintable():
+    if not 0 < len(officer) <= _MAX_OFFICER or not officer.isprintable():
         raise ValueError("not an officer number")
     return WindowRow(officer, start.astimezone(UTC), end.astimezone(UTC))
 
 
 def _time(text: str, zone: ZoneInfo) -> datetime:
-    found = datetime.fromisoformat(text)
+    found = sensible(datetime.fromisoformat(text))
     return found if found.tzinfo else found.replace(tzinfo=zone)

@@ -20,10 +20,10 @@ from jobs.storing import Document
 from jobs.verdict import Verdict
 from metadata import events
 from metadata.events import EventKind
-from metadata.models import Clip, Docking, StoredKind
+from metadata.models import Clip, Docking, Sighting, StoredKind
 from metadata.repo import clips, dockings, integrity, objects
 from metadata.retention import LegalDate, lock_date
-from metadata.states import SAFE, ClipState
+from metadata.states import ClipState
 from storage import layout
 from storage.confirm import Confirmation, Expected, confirm
 
@@ -50,7 +50,7 @@ def close(node: Node, docking_id: str) -> None:
     if docking.close is not None:
         return
     at = node.clock.now()
-    safe = clips.all_safe(clip for _, clip in rows)
+    safe = clips.all_safe(clip for _, clip in rows) and not any(seen.problem for seen, _ in rows)
     data = canonical.encode(
         {
             "schema": SCHEMA,
@@ -60,7 +60,7 @@ def close(node: Node, docking_id: str) -> None:
             "inventory": f"sha256:{docking.inventory_digest}",
             "at": at,
             "safe": safe,
-            "clips": [_outcome(clip, seen.position, seen.outcome) for seen, clip in rows],
+            "clips": [_outcome(clip, seen) for seen, clip in rows],
         }
     )
     digest = Digest.sha256(data)
@@ -79,17 +79,17 @@ def close(node: Node, docking_id: str) -> None:
         )
 
 
-def _outcome(clip: Clip, position: int, outcome: str) -> Mapping[str, Any]:
+def _outcome(clip: Clip, seen: Sighting) -> Mapping[str, Any]:
     return {
-        "index": position,
+        "index": seen.position,
         "clip": clip.id,
         "path": canonical.name(clip.path_bytes),
         "size": clip.size,
         "sha256": _digest(clip.sha256),
         "manifest": _digest(clip.manifest_sha256),
         "state": clip.state,
-        "reason": clip.reason,
-        "outcome": outcome,
+        "reason": seen.problem or clip.reason,
+        "outcome": seen.outcome,
     }
 
 
@@ -179,10 +179,3 @@ def _release_page(node: Node, docking: Docking, page: list[str]) -> None:
                 clip=clip_id,
                 docking=docking.id,
             )
-
-
-def unsafe(node: Node, docking_id: str) -> list[Clip]:
-    """Return a docking's clips that are not safe."""
-    with node.register.read() as session:
-        rows = dockings.sightings(session, docking_id)
-    return [clip for _, clip in rows if ClipState(clip.state) not in SAFE]

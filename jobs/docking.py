@@ -7,6 +7,7 @@ process anywhere, and the next start goes on from the last recorded step.
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from dbos import DBOS, SetWorkflowID
@@ -14,7 +15,7 @@ from dbos import DBOS, SetWorkflowID
 from config.errors import RegisterError, SealdockError
 from ingest.names import from_uri
 from ingest.source import FolderSource
-from jobs import clearing, closing, offloading, probing, sealing, storing
+from jobs import clearing, closing, offloading, probing, rechecking, sealing, storing
 from jobs.registration import DockingRequest, register_docking
 from jobs.running import running
 from jobs.verdict import Verdict
@@ -44,8 +45,9 @@ def docking(
             clips.append(_start(docking_id, position))
         while clips:
             _end(clips.popleft())
+        recheck(docking_id)
         close(docking_id)
-        _until_done(publish, docking_id)
+        publish(docking_id)
         release(docking_id)
     return None
 
@@ -53,14 +55,11 @@ def docking(
 @DBOS.workflow(name="clip", max_recovery_attempts=None)
 def clip(docking_id: str, position: int) -> None:
     """Bring in one clip, from the card to a confirmed version in the vault."""
-    if not _until_done(offload, docking_id, position):
+    if not _done(offload, docking_id, position):
         return
     found = probe(docking_id, position)
-    if not _until_done(seal, docking_id, position, found):
-        return
-    if not _until_done(store, docking_id, position):
-        return
-    _until_done(confirm, docking_id, position)
+    if _done(seal, docking_id, position, found) and _done(store, docking_id, position):
+        confirm(docking_id, position)
 
 
 def _start(docking_id: str, position: int) -> Any:
@@ -76,25 +75,33 @@ def _end(handle: Any) -> None:
         _log.exception("clip-failed", extra={"workflow": handle.workflow_id})
 
 
-def _until_done(stage: Callable[..., str], *arguments: Any) -> bool:
-    """Run a stage until it is done or ended; between tries the workflow pauses."""
-    tries = 0
-    while True:
-        verdict = Verdict(stage(*arguments))
-        if verdict is not Verdict.RETRY:
-            return verdict is Verdict.DONE
-        running().pause(tries)
-        tries += 1
+def _done(stage: Callable[..., str], *arguments: Any) -> bool:
+    """Run a stage; tell whether the next one may follow."""
+    return Verdict(stage(*arguments)) is Verdict.DONE
 
 
 def _patient(act: Callable[[], Verdict]) -> str:
-    """Run a stage; a register that is busy with others, or whose disk is full, is a reason to try again."""
+    """Try a stage until it is done or ended, with pauses.
+
+    All tries are one step of the workflow: what is recorded is how it ended. Were each try recorded, the
+    next start would go through all their pauses again before it tried for itself.
+    """
+    for tries in count():
+        verdict = _try(act)
+        if verdict is not Verdict.RETRY:
+            return verdict.value
+        running().pause(tries)
+    raise AssertionError("numbers do not end")
+
+
+def _try(act: Callable[[], Verdict]) -> Verdict:
+    """Try once; a register that is busy with others, or whose disk is full, is a reason to try again."""
     try:
-        return act().value
+        return act()
     except RegisterError as error:
         if not error.retriable:
             raise
-        return Verdict.RETRY.value
+        return Verdict.RETRY
 
 
 @DBOS.step()
@@ -173,6 +180,15 @@ def store(docking_id: str, position: int) -> str:
 def confirm(docking_id: str, position: int) -> str:
     """Ask the vault for the exact versions."""
     return _patient(lambda: storing.confirm_stored(running().node, docking_id, position))
+
+
+@DBOS.step()
+def recheck(docking_id: str) -> str:
+    """Ask the vault for the clips that were not read again: being safe is not assumed of them either."""
+    here = running()
+    return _patient(
+        lambda: rechecking.run(here.node, _card(docking_id), docking_id, turn=here.turn(docking_id))
+    )
 
 
 @DBOS.step()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ulid import ULID
 
-from config.errors import EngineBusyError, EngineFailedError, SealdockError
+from config.errors import EngineBusyError, EngineFailedError, SealdockError, SourceForbiddenError
 from ingest.names import to_uri
 from ingest.source import FolderSource
 from jobs.docking import docking
@@ -48,7 +48,10 @@ class Followed:
     identity: str
     started_at: datetime
     clips: list[ClipRecord]
-    unsafe: frozenset[str]
+    unsafe: dict[str, str | None]
+    """Clips that are not safe by their ids, with what the vault was found to lack of those it should have."""
+    unfinished: bool
+    """Following ended before the docking did: it waits for something outside."""
     skipped: list[dict[str, Any]]
     not_read_again: int
     close_digest: str | None
@@ -70,6 +73,7 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
     Raises the error that kept the inventory from being taken.
     """
     FolderSource(request.source).close()  # what is not there is an error before anything is started
+    _refuse_own(node, request.source)
     docking_id: str | None = None
     while True:
         try:
@@ -93,10 +97,23 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
                 break
     if isinstance(result, SealdockError):
         raise result
-    return standing(node, docking_id)
+    return standing(node, docking_id, unfinished=result is _STANDS_STILL)
+
+
+def _refuse_own(node: Node, source: Path) -> None:
+    """Raise SourceForbiddenError for a source that holds keys, register, spool or vault, or lies in them.
+
+    A mistyped path must not put the station's private keys under a lock that nobody can lift.
+    """
+    where = source.resolve()
+    for own in (node.home, node.settings.keys_path, node.spool, *node.vault_folders):
+        place = own.resolve()
+        if place.is_relative_to(where) or where.is_relative_to(place):
+            raise SourceForbiddenError(source=str(source), own=str(own))
 
 
 _HOLDER_GONE = object()
+_STANDS_STILL = object()
 
 
 def _resumed(
@@ -155,7 +172,7 @@ def _wait(
     on_progress: ShowProgress | None,
     until: Callable[[], bool] | None = None,
 ) -> object:
-    """Wait for a docking to end or to stand still; returns its error, _HOLDER_GONE or None."""
+    """Wait for a docking to end; returns its error, None, _HOLDER_GONE, or _STANDS_STILL if it does."""
     patience = node.settings.docking.patience_seconds
     last: object = None
     moved = time.monotonic()
@@ -173,7 +190,7 @@ def _wait(
         if (current, status) != last:
             last, moved = (current, status), now
         elif current is not None and now - moved > patience and _stands_still(node, current):
-            return None
+            return _STANDS_STILL
 
 
 def _error(status: str, value: Any) -> SealdockError | None:
@@ -206,14 +223,16 @@ def _drain(node: Node, executor: Executor, own: str, on_progress: ShowProgress |
             _wait(node, workflow_id, executor, on_progress)
 
 
-def standing(node: Node, docking_id: str) -> Followed:
+def standing(node: Node, docking_id: str, *, unfinished: bool) -> Followed:
     """Return how a docking stands in the register."""
     with node.register.read() as session:
         docking = session.get_one(Docking, docking_id)
         recorder = session.get_one(Recorder, docking.recorder_id)
         rows = dockings.sightings(session, docking_id)
         records = clips.records(session, [clip for _, clip in rows])
-    unsafe = frozenset(clip.id for _, clip in rows if ClipState(clip.state) not in SAFE)
+    unsafe = {
+        clip.id: seen.problem for seen, clip in rows if seen.problem or ClipState(clip.state) not in SAFE
+    }
     again = sum(seen.outcome == Outcome.NOT_READ_AGAIN.value for seen, _ in rows)
     return Followed(
         docking=docking_id,
@@ -222,8 +241,9 @@ def standing(node: Node, docking_id: str) -> Followed:
         started_at=docking.started_at,
         clips=records,
         unsafe=unsafe,
+        unfinished=unfinished,
         skipped=json.loads(docking.inventory)["skipped"],
         not_read_again=again,
         close_digest=docking.close_digest,
-        ok=not unsafe and docking.closed_at is not None,
+        ok=not unsafe and not unfinished and docking.closed_at is not None,
     )

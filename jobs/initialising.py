@@ -1,11 +1,13 @@
 """Make a home: folders, keys, settings, register."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
 from sqlalchemy import select
 
-from config.errors import ClockImplausibleError, HomeExistsError, RegisterVersionError
+from config.errors import ClockImplausibleError, HomeExistsError, HomeUnwritableError, RegisterVersionError
 from config.settings import FILE_NAME, Settings
 from hashing import durable, keys
 from jobs.trust import note_key
@@ -28,7 +30,12 @@ def prepare(home: Path) -> Settings:
     at = now_utc()
     if not RELEASED <= at <= RELEASED + FURTHEST:
         raise ClockImplausibleError(clock=at.isoformat(), reference=RELEASED.isoformat())
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeUnwritableError(home=str(home), problem=error.strerror) from error
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise HomeUnwritableError(home=str(home), problem=os.strerror(errno.EACCES))
     settings = Settings.load(home)
     if not (home / FILE_NAME).exists():
         text = (

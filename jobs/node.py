@@ -18,6 +18,7 @@ from metadata.actor import Actor
 from metadata.clock import ClockReading, StationClock
 from metadata.register import Register
 from metadata.repo import dockings
+from storage.local import LocalVault
 from storage.vault import Vault
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Node:
     def vault_name(self) -> str:
         """Return the register's name for the vault, whose address changes when a home moves."""
         return "main"
+
+    @property
+    def vault_folders(self) -> tuple[Path, ...]:
+        """Return the folders of this machine in which the vault lies."""
+        return (self.vault.root,) if isinstance(self.vault, LocalVault) else ()
 
     @property
     def spool(self) -> Path:

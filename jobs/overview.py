@@ -4,9 +4,11 @@ import dataclasses
 import os
 from typing import Any
 
-from config.errors import SandboxError
+from config.errors import SandboxError, VaultUnavailableError
+from hashing.digest import Digest
 from jobs.node import Node
 from metadata.repo import clips, dockings, integrity, seals
+from storage import layout
 
 _ALERTS_SHOWN = 10
 
@@ -40,9 +42,19 @@ def overview(node: Node) -> dict[str, Any]:
         "not_after": expires.isoformat(),
         "expires_soon": expires - clock.at <= warning,
     }
+    found["vault_problem"] = _vault_problem(node)
     found["spool"] = _spool(node)
     found["sandbox"] = _sandbox(node)
     return found
+
+
+def _vault_problem(node: Node) -> str | None:
+    """Ask the vault something small: one that is away should be known before the next recorder comes."""
+    try:
+        node.vault.versions(layout.clip_key(Digest.sha256(b"")))
+    except VaultUnavailableError as error:
+        return str(error)
+    return None
 
 
 def _spool(node: Node) -> dict[str, int]:

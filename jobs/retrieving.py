@@ -9,11 +9,11 @@ from pathlib import Path
 from ulid import ULID
 
 from config.errors import (
-    ClipNotFoundError,
     DigestMismatchError,
     ObjectMissingError,
     RetrievalTargetError,
 )
+from config.messages import Phrase, mark
 from hashing import durable
 from hashing.digest import Digest
 from jobs.node import Node
@@ -40,19 +40,21 @@ class Retrieved:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What a retrieval gave out, and which clips it could not, each with the reason."""
+
+    given: list[Retrieved]
+    refused: list[tuple[Clip, str]]
+
+
 def wanted(node: Node, references: Sequence[str], case: str | None) -> list[Clip]:
-    """Return the clips that references name, or those of a case; only safe ones can be given out."""
+    """Return the clips that references name, each once, or those of a case."""
     with node.register.read() as session:
         if case is not None:
-            number = cases.get(session, case).number
-            return [
-                clip for clip in clips.find(session, ClipFilter(case=number)) if ClipState(clip.state) in SAFE
-            ]
-        found = [clips.resolve(session, reference) for reference in references]
-    for clip in found:
-        if ClipState(clip.state) not in SAFE:
-            raise ClipNotFoundError(clip=clip.id)
-    return found
+            return clips.find(session, ClipFilter(case=cases.get(session, case).number))
+        found = {clip.id: clip for clip in (clips.resolve(session, reference) for reference in references)}
+    return list(found.values())
 
 
 def retrieve(
@@ -61,25 +63,40 @@ def retrieve(
     purpose: str,
     folder: Path,
     on_progress: Callable[[int, int, str], None] | None = None,
-) -> list[Retrieved]:
+) -> Handed:
     """Write copies of clips, each with its manifest and seal beside it, into ``folder``.
 
-    Names that collide get the clip's id in front; nothing that is there is touched. Raises
-    DigestMismatchError, with an alert, for a clip whose stored bytes are wrong; nothing of it appears.
+    Names that collide get the clip's id in front; nothing that is there is touched. A clip that is not
+    stored yet, is gone from the vault, or whose stored bytes are wrong (that raises an alert, too) is
+    refused, and the others go on; nothing of it appears. Raises RetrievalTargetError, and for a single clip
+    the DigestMismatchError or ObjectMissingError itself.
     ``on_progress`` is told how many of how many are done, and the last one's file name.
     """
+    for own in (node.home, *node.vault_folders):
+        if folder.resolve().is_relative_to(own.resolve()):
+            raise RetrievalTargetError(
+                path=str(folder), problem=Phrase(mark("it lies in sealdock's own folders"))
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RetrievalTargetError(path=str(folder), problem=error.strerror or "cannot be made") from error
     taken: set[str] = set()
-    given: list[Retrieved] = []
-    for clip in wanted_clips:
+    handed = Handed([], [])
+    for number, clip in enumerate(wanted_clips, start=1):
         name = _free_name(folder, clip, taken)
-        given.append(_one(node, clip, purpose, folder / name))
+        if ClipState(clip.state) not in SAFE:
+            handed.refused.append((clip, clip.state))
+            continue
+        try:
+            handed.given.append(_one(node, clip, purpose, folder / name))
+        except (DigestMismatchError, ObjectMissingError) as error:
+            if len(wanted_clips) == 1:
+                raise
+            handed.refused.append((clip, error.code))
         if on_progress is not None:
-            on_progress(len(given), len(wanted_clips), name)
-    return given
+            on_progress(number, len(wanted_clips), name)
+    return handed
 
 
 def _free_name(folder: Path, clip: Clip, taken: set[str]) -> str:

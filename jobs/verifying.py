@@ -124,7 +124,7 @@ def _check_object(node: Node, run: str, digest: str, level: Level, report: Repor
     target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored))
     finding = check(node.vault, target, level)
     at = node.clock.now()
-    results = [(clip, _with_seal(node, clip, stored, finding, level)) for clip in sharing]
+    results = [(clip, with_seal(node, clip, stored, finding, level)) for clip in sharing]
     report.checked += len(results)
     report.bytes_read += finding.bytes_read
     with node.register.write() as session:
@@ -159,7 +159,7 @@ def _log_failure(session: Session, node: Node, run: str, clip: Clip, problem: st
     integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts)
 
 
-def _with_seal(node: Node, clip: Clip, stored: StoredObject, finding: Finding, level: Level) -> str | None:
+def with_seal(node: Node, clip: Clip, stored: StoredObject, finding: Finding, level: Level) -> str | None:
     """Return the object's problem, else the first problem of the clip's documents and seal."""
     if finding.problem is not None:
         return finding.problem

@@ -22,9 +22,20 @@ FURTHEST = timedelta(days=3653)
 """Not even a time service is believed that shows ten years more than anything known: it can be wrong,
 or forged, and a lock cannot be taken back."""
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _STA_UNSYNC = 0x0040
 _TIMEX_BYTES = 512  # generous: the kernel's struct timex has 208 bytes on 64-bit Linux
 _STATUS_OFFSET = 40  # modes, offset, freq, maxerror, esterror come first (int padded, four longs)
+
+
+def sensible(at: datetime) -> datetime:
+    """Return a time that somebody wrote, if its year is from 1900 to 2199; ValueError otherwise.
+
+    No footage is older, and a time zone's offset must not carry a time out of what a computer can hold.
+    """
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ValueError(f"the year {at.year} is not one between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return at
 
 
 def now_utc() -> datetime:

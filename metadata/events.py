@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     MISSING_AT_UNPLUG = "missing-at-unplug"
     QUARANTINED = "quarantined"
     REREAD = "reread"
+    RESTORED = "restored"
     CLOSED = "closed"
     CLEARED = "cleared"
     CLEARING_REFUSED = "clearing-refused"

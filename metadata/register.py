@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -15,6 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from config.errors import (
     RegisterCorruptError,
     RegisterLockedError,
+    RegisterMissingError,
     RegisterUnavailableError,
     RegisterUnsupportedError,
     RegisterVersionError,
@@ -74,6 +76,12 @@ class Register:
         ):
             session.connection()  # BEGIN IMMEDIATE now, not at the first statement
             yield session
+
+    def require(self) -> None:
+        """Raise RegisterMissingError where the file is gone: opening would make an empty one in its place."""
+        database = self._engine.url.database
+        if database and not Path(database).exists():
+            raise RegisterMissingError(url=self.url)
 
     def check_version(self) -> None:
         """Raise RegisterVersionError unless the schema is the one this software was written for."""

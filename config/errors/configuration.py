@@ -62,6 +62,26 @@ class HomeMissingError(ConfigurationError):
     todo = mark("Name another home with --home or SEALDOCK_HOME, or make one here with `sealdock init`.")
 
 
+class HomeForeignError(ConfigurationError):
+    """A home of another user. Facts: home, owner, user."""
+
+    code = "home-foreign"
+    exit_code = 22
+    happened = mark("The home {home} belongs to {owner}, and this is {user}.")
+    safe = mark("Nothing was started: files made by another user would lock the owner out.")
+    todo = mark("Run the command as {owner}, or use a home of your own.")
+
+
+class HomeUnwritableError(ConfigurationError):
+    """A home that cannot be made. Facts: home, problem."""
+
+    code = "home-unwritable"
+    exit_code = 23
+    happened = mark("No home can be made at {home}: {problem}.")
+    safe = mark("Nothing was started, and no footage was touched.")
+    todo = mark("Choose a folder in which this user may write, on a disk with room.")
+
+
 class HomeExistsError(ConfigurationError):
     """A home where a new one was to be made. Facts: home."""
 

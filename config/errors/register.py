@@ -31,13 +31,23 @@ class RegisterUnavailableError(RegisterError):
     retriable = True
 
 
+class RegisterMissingError(RegisterError):
+    """There is no register where the settings say. Facts: url."""
+
+    code = "register-missing"
+    exit_code = 74
+    happened = mark("There is no register at {url}.")
+    safe = mark("No register was made in its place; footage, manifests and seals are in the vault.")
+    todo = mark("Put the file back, from the last backup if it is lost, or correct database.url.")
+
+
 class RegisterCorruptError(RegisterError, IntegrityError):
     """The register's own check fails. Facts: url, problem."""
 
     code = "register-corrupt"
     exit_code = 61
     happened = mark("The register {url} is damaged: {problem}.")
-    safe = mark("Footage, manifests and seals are in the vault, from which the register can be rebuilt.")
+    safe = mark("Footage, manifests and seals are in the vault and are not affected.")
     todo = mark("Stop all work on this register, keep a copy of it as it is, and restore the last backup.")
 
 

@@ -92,6 +92,27 @@ class CardTooLargeError(SourceError):
     )
 
 
+class DockingUnfinishedError(SourceError):
+    """All clips of a docking are stored, but it waits for the vault or the register. Facts: docking."""
+
+    code = "docking-unfinished"
+    exit_code = 37
+    happened = mark("Docking {docking} could not be completed: the vault or the register does not answer.")
+    safe = mark("Nothing is lost; but the vault could not be asked whether it still holds every clip.")
+    todo = mark("Keep the recorder as it is, see `sealdock status`, and dock it again.")
+    retriable = True
+
+
+class SourceForbiddenError(SourceError):
+    """A source that holds, or lies in, sealdock's own folders. Facts: source, own."""
+
+    code = "source-forbidden"
+    exit_code = 38
+    happened = mark("{source} cannot be docked: it and sealdock's own folder {own} lie in each other.")
+    safe = mark("Nothing was read, and no key or register left its place.")
+    todo = mark("Name the folder in which the recorder's card is mounted.")
+
+
 class SpoolFullError(SourceError):
     """No room for the next clip. Facts: path, needed, free (both bytes)."""
 

@@ -89,6 +89,16 @@ class VaultKeyInvalidError(VaultError):
     todo = mark("Take the name from `sealdock clips`, or from the manifest.")
 
 
+class RetrievalIncompleteError(VaultError):
+    """Some of the clips asked for were not given out. Facts: refused (ids and reasons), given (how many)."""
+
+    code = "retrieval-incomplete"
+    exit_code = 58
+    happened = mark("Not all clips could be given out: {refused}.")
+    safe = mark("{given} clips were given out, whole and logged; of the others nothing appeared.")
+    todo = mark("Do not present these copies as complete; see `sealdock clips` and run `sealdock verify`.")
+
+
 class RetrievalTargetError(VaultError):
     """The place for a retrieved copy cannot be used. Facts: path, problem."""
 

@@ -63,6 +63,8 @@ class Sighting(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     mtime_ns: Mapped[int] = mapped_column(BigInteger)
     outcome: Mapped[str]
+    problem: Mapped[str | None] = mapped_column(String(200))
+    """Why a clip that the register calls safe was found not to be (outcome ``not-safe``)."""
 
 
 class Progress(Base):

@@ -11,7 +11,7 @@ from ulid import ULID
 
 from config.errors import ClipAmbiguousError, ClipNotFoundError
 from metadata import states
-from metadata.models import Case, Clip, Link, LinkCandidate, Tag
+from metadata.models import Case, Clip, Link, LinkCandidate, Sighting, Tag
 from metadata.states import SAFE, ClipState
 
 _DIGEST_WORD = 6
@@ -79,12 +79,14 @@ def _restricted(query: Select[Any], wanted: ClipFilter) -> Select[Any]:
     equal = (
         (Clip.officer_id, wanted.officer),
         (Clip.recorder_id, wanted.recorder),
-        (Clip.docking_id, wanted.docking),
         (Clip.state, wanted.state.value if wanted.state else None),
     )
     for column, value in equal:
         if value is not None:
             query = query.where(column == value)
+    if wanted.docking is not None:
+        seen = select(Sighting.id).where(Sighting.clip_id == Clip.id, Sighting.docking_id == wanted.docking)
+        query = query.where(seen.exists())
     if wanted.since is not None:
         query = query.where(Clip.recorded_start >= wanted.since)
     if wanted.until is not None:

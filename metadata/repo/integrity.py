@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
-from metadata.models import Alert, Clip, Derivative, StoredKind, StoredVersion
+from metadata.models import Alert, Clip, Derivative, IntegrityResult, StoredKind, StoredVersion
 from metadata.states import SAFE
 
 _APART = (StoredKind.INVENTORY, StoredKind.CLOSE, StoredKind.DOCKING_SEAL, StoredKind.DERIVED)
@@ -51,6 +51,12 @@ def without_version(session: Session, vault: str) -> list[Clip]:
     )
     query = select(Clip).where(Clip.state.in_([state.value for state in SAFE]), ~original.exists())
     return list(session.scalars(query.order_by(Clip.id)))
+
+
+def last_problem(session: Session, clip_id: str) -> str | None:
+    """Return what the last integrity run that looked at a clip found wrong."""
+    query = select(IntegrityResult.problem).where(IntegrityResult.clip_id == clip_id)
+    return session.scalar(query.order_by(IntegrityResult.id.desc()).limit(1))
 
 
 def safe_clips(session: Session, sha256: str) -> list[Clip]:

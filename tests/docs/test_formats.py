@@ -29,6 +29,7 @@ UNSEEN = {
     "cleared",
     "clearing-refused",
     "link-ambiguous",
+    "restored",
 }
 """What the station's life does not bring about; everything else must have been seen."""
 

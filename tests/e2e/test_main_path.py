@@ -1,12 +1,15 @@
 """The way of footage through one home: docked, linked, found, given out, checked."""
 
 import json
+import os
 import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.support.footage import CLIPS, FIRST, HOSTILE, OFFICER
 from tests.support.station import (
@@ -125,6 +128,13 @@ def test_retrieval_by_clip(home: Station, clips: dict[str, dict[str, Any]], tmp_
     query = "SELECT body FROM custody_event WHERE kind = 'retrieved' AND clip_id = ?"
     (body,) = [json.loads(row[0]) for row in home.rows(query, clip["id"])]
     assert body["facts"]["purpose"] == "听证会"
+
+
+def test_retrieval_does_not_write_into_own_folders(home: Station, clips: dict[str, dict[str, Any]]) -> None:
+    for folder in (home.home / "out", home.vault / "out"):
+        told = home.run("retrieve", clips["morning"]["id"], "--purpose", "x", "--to", folder, "--json")
+        assert told.expect(57).error["facts"]["path"] == str(folder)
+        assert not folder.exists()
 
 
 def test_retrieval_by_case(home: Station, clips: dict[str, dict[str, Any]], tmp_path: Path) -> None:
@@ -269,6 +279,51 @@ def test_standard_output_survives_a_reader_that_goes_away(home: Station, docked:
     with process:
         process.communicate(timeout=60)
     assert process.returncode == 141
+
+
+def test_a_folder_that_is_no_home_and_a_register_that_is_gone(tmp_path: Path) -> None:
+    nothing = Station(tmp_path / "home")
+    nothing.home.mkdir()
+    assert nothing.run("status", "--json").expect(14).error["error"] == "home-missing"
+    station = nothing.init()
+    station.register.rename(tmp_path / "kept")
+    assert station.run("status", "--json").expect(74).error["error"] == "register-missing"
+    assert not station.register.exists()
+    (tmp_path / "kept").rename(station.register)
+    station.ok("status")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_home_where_one_may_not_write(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o555)
+    told = Station(tmp_path / "closed" / "home").run("init", "--json")
+    assert told.expect(23).error["error"] == "home-unwritable"
+
+
+@pytest.mark.root
+def test_a_home_of_another_user(tmp_path: Path) -> None:
+    station = Station(tmp_path / "home").init()
+    os.chown(station.home, 65534, -1)
+    told = station.run("status", "--json").expect(22)
+    assert told.error["facts"]["user"] == "root"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("clips", "--since", "0001-01-01"),
+        ("clips", "--until", "9999-12-31T23:59:59-10:00"),
+        ("case", "window", FIRST, "--officer", "1", "--from", "0001-01-01", "--to", "9999-12-31"),
+        ("recorders", "assign", "x", "--officer", "1", "--from", "0001-01-01"),
+        ("recorders", "assign", "x", "--officer", "", "--from", "2026-01-01"),
+        ("case", "window", FIRST, "--officer", "", "--from", "2026-01-01", "--to", "2026-01-02"),
+    ],
+)
+def test_times_and_officers_out_of_this_world(home: Station, docked: Any, command: tuple[str, ...]) -> None:
+    assert docked["ok"]
+    told = home.run(*command)
+    assert told.code in {2, 71}, told.err
+    assert "Traceback" not in told.err
 
 
 def test_the_log_level_of_one_call(home: Station, docked: Any, tmp_path: Path) -> None:

@@ -101,9 +101,24 @@ def test_a_person_is_told_what_to_do(harmed: Harmed) -> None:
 def test_harmed_bytes_are_not_given_out(harmed: Harmed, tmp_path: Path) -> None:
     station, clips = harmed
     out = tmp_path / "out"
+    names = ["original", "original gone", SOUND]
+    wanted = [clips[name]["id"] for name in names]
+    told = station.run("retrieve", *wanted, wanted[0], "--purpose", "review", "--to", out, "--json").expect(
+        58
+    )
+    # The sound one is given out, the others are named; nothing of them appears.
+    assert [item["id"] for item in told.json] == [clips[SOUND]["id"]]
+    assert told.error["facts"] == {
+        "refused": [f"{wanted[0]} original (digest-mismatch)", f"{wanted[1]} original gone (object-missing)"],
+        "given": 1,
+    }
+    assert {path.name.partition(".")[0] for path in out.iterdir()} == {SOUND}
+    for name in names[:2]:
+        assert "retrieved" not in station.events(clips[name]["id"])
+    for path in out.iterdir():
+        path.unlink()
     for name, code in (("original", 40), ("original gone", 50)):
         station.run("retrieve", clips[name]["id"], "--purpose", "review", "--to", out).expect(code)
-        assert "retrieved" not in station.events(clips[name]["id"])
     assert list(out.iterdir()) == []
     station.ok("retrieve", clips[SOUND]["id"], "--purpose", "review", "--to", out)
     assert (out / SOUND).read_bytes() == SOUND.encode()

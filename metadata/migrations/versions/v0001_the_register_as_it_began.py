@@ -465,6 +465,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("mtime_ns", sa.BigInteger(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("problem", sa.String(length=200), nullable=True),
         sa.CheckConstraint(
             "outcome IN ('to-read', 'to-reread', 'read', 'not-read-again', 'reread-same', 'reread-different', 'not-safe')",
             name=op.f("ck_sighting_outcome_known"),

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from config.errors import ClipAmbiguousError, ClipNotFoundError
+from metadata.models import Sighting
 from metadata.register import Register
 from metadata.repo import cases, clips
 from metadata.repo.clips import ClipFilter
@@ -48,6 +49,18 @@ def test_each_filter_restricts(session: Session) -> None:
     cases.link(session, moved.id, other, "manual", BY, AT, move=True)
     cases.note_candidates(session, plain.id, [case.id, other.id], AT)
     clips.add_tag(session, tagged.id, "routine", BY, AT)
+    session.add(
+        Sighting(
+            id="sighting",
+            docking_id="docking-2",
+            position=0,
+            clip_id=away.id,
+            size=1,
+            mtime_ns=1,
+            outcome="read",
+        )
+    )
+    session.flush()
     assert names(session, officer="o-1") == [owned.name]
     assert names(session, recorder="recorder-2") == [away.name]
     assert names(session, docking="docking-2") == [away.name]

@@ -1,0 +1,125 @@
+"""What is safe already is not taken on trust: the vault is asked, and the card gives back what is gone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.station import Station, by_path, clip_key, digest_of, flip, make_card, writable
+
+pytestmark = pytest.mark.slow
+
+FILES: dict[str | bytes, bytes] = {"a.mp4": b"a", "b.mp4": bytes(300_000), "c.txt": b"c"}
+IMPATIENT = {"SEALDOCK_DOCKING_PATIENCE_SECONDS": "1"}
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    return make_card(tmp_path / "card", FILES)
+
+
+@pytest.fixture
+def docked(station: Station, card: Path) -> Station:
+    assert station.dock(card)["ok"]
+    return station
+
+
+def last_close(station: Station) -> dict[str, object]:
+    found: dict[str, object] = json.loads(station.value("SELECT close FROM docking ORDER BY id DESC LIMIT 1"))
+    return found
+
+
+@pytest.mark.parametrize("arguments", [(), ("--reread",)], ids=["known", "reread"])
+def test_what_the_vault_has_lost_comes_back_from_the_card(
+    docked: Station, card: Path, arguments: tuple[str, ...]
+) -> None:
+    lost = docked.object(digest_of(b"a"))
+    until_when = docked.lock(clip_key(digest_of(b"a")))
+    lost.unlink()
+    (manifest,) = (docked.vault / "seals" / digest_of(b"c")).glob("*.json")
+    manifest.unlink()
+    found = docked.dock(card, *arguments)
+    assert found["ok"] is True
+    assert lost.read_bytes() == b"a"
+    assert manifest.exists()
+    assert docked.lock(clip_key(digest_of(b"a"))) >= until_when
+    assert docked.json("verify", "--level", "full")["ok"] is True
+    clips = by_path(found)
+    for name in ("a.mp4", "c.txt"):
+        assert {"integrity-failed", "restored"} <= set(docked.events(clips[name]["id"]))
+    assert "restored" not in docked.events(clips["b.mp4"]["id"])
+    assert docked.json("status")["alert_counts"] == {"integrity": 2}
+    assert list(docked.spool.iterdir()) == []
+
+
+def test_a_lock_that_was_taken_away_is_set_again(docked: Station, card: Path) -> None:
+    key = clip_key(digest_of(b"a"))
+    before = docked.lock(key)
+    (docked.vault / ".locks" / f"{key}.json").unlink()
+    assert docked.dock(card)["ok"] is True
+    assert docked.lock(key) >= before
+
+
+def test_what_cannot_be_mended_is_not_called_safe(docked: Station, card: Path) -> None:
+    """The object is gone, and the card holds other bytes by now under the same name, size and time."""
+    docked.object(digest_of(b"a")).unlink()
+    make_card(card, {"a.mp4": b"x"})
+    told = docked.run("dock", card, "--json").expect(33)
+    found = by_path(told.json)
+    assert told.json["ok"] is False
+    assert found["a.mp4"]["reason"] == "missing"
+    assert found["b.mp4"]["reason"] is None
+    assert told.error["error"] == "docking-incomplete"
+    assert told.error["facts"]["unsafe"] == 1
+    assert last_close(docked)["safe"] is False
+    seen = docked.run("dock", card).expect(33)
+    assert "NOT SAFE in the vault: a.mp4  missing" in seen.text
+    assert "SAFE: every" not in seen.text
+    assert not docked.object(digest_of(b"x")).exists()
+
+
+def test_bytes_that_verify_found_wrong_are_not_called_safe(docked: Station, card: Path) -> None:
+    stored = docked.object(digest_of(b"a"))
+    flip(stored)
+    docked.run("verify", "--level", "full").expect(44)
+    found = docked.dock(card, code=33)
+    assert by_path(found)["a.mp4"]["reason"] == "digest"
+    with writable(stored) as path:
+        path.write_bytes(b"a")
+    assert docked.dock(card)["ok"] is True
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["empty folder", "nothing"])
+def test_a_vault_that_is_away_cannot_answer(docked: Station, card: Path, left: bool) -> None:
+    docked.vault.rename(docked.home / "unmounted")
+    if left:
+        docked.vault.mkdir()
+    told = docked.run("dock", card, "--json", **IMPATIENT).expect(37)
+    assert told.json["ok"] is False
+    assert told.error["error"] == "docking-unfinished"
+    assert "SAFE: every" not in docked.run("dock", card, **IMPATIENT).expect(37).text
+    assert docked.json("status")["vault_problem"]
+    assert "VAULT: " in docked.ok("status").text
+    shutil.rmtree(docked.vault, ignore_errors=True)
+    (docked.home / "unmounted").rename(docked.vault)
+    assert docked.dock(card)["ok"] is True
+    assert docked.json("status")["vault_problem"] is None
+    assert docked.json("status")["unfinished_dockings"] == []
+
+
+def test_a_long_outage_is_over_when_it_is_over(station: Station, card: Path) -> None:
+    """Pauses of earlier tries are not gone through again by the dock that comes after them."""
+    station.vault.rename(station.home / "unmounted")
+    for _ in range(3):
+        station.dock(card, code=33, SEALDOCK_DOCKING_PATIENCE_SECONDS="6")
+    (station.home / "unmounted").rename(station.vault)
+    assert station.dock(card, SEALDOCK_DOCKING_PATIENCE_SECONDS="3")["ok"] is True
+
+
+def test_own_folders_are_never_a_card(station: Station, tmp_path: Path) -> None:
+    home = station.home
+    for source in (tmp_path, home, home / "keys", station.vault, home / ".." / home.name):
+        refused = station.run("dock", source, "--json").expect(38)
+        assert refused.error["error"] == "source-forbidden"
+    assert station.value("SELECT count(*) FROM docking") == 0
