@@ -6,13 +6,14 @@ from typing import Any
 
 from config.errors import SandboxError
 from jobs.node import Node
+from metadata import roles
 from metadata.repo import clips, dockings, integrity, seals
 
 _ALERTS_SHOWN = 10
 
 
 def overview(node: Node) -> dict[str, Any]:
-    """Return clips by state, unfinished dockings, alerts, clock, key, spool and sandbox as JSON values."""
+    """Return register, clips by state, open dockings, alerts, clock, key, spool, sandbox as JSON values."""
     clock = node.read_clock()
     with node.register.read() as session:
         found: dict[str, Any] = {
@@ -40,6 +41,7 @@ def overview(node: Node) -> dict[str, Any]:
         "not_after": expires.isoformat(),
         "expires_soon": expires - clock.at <= warning,
     }
+    found["register"] = {"engine": node.register.engine} | dataclasses.asdict(roles.ownership(node.register))
     found["spool"] = _spool(node)
     found["sandbox"] = _sandbox(node)
     return found
