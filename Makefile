@@ -17,7 +17,7 @@ setup: ## install what is missing: system packages, .venv, locked dependencies, 
 	@PYTHON='$(PYTHON)' deploy/dev/setup.sh
 
 test: ## set up, then run the tests as an ordinary user (PYTEST_ARGS="-k seal" passes arguments on)
-	@PYTHON='$(PYTHON)' deploy/dev/setup.sh faketime
+	@PYTHON='$(PYTHON)' deploy/dev/setup.sh faketime initdb=postgresql
 	@deploy/dev/test.sh $(PYTEST_ARGS)
 
 lint: setup ## set up, then check style, types and the import contract

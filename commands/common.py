@@ -115,6 +115,18 @@ def build_node(home: Path, settings: "Settings") -> "Node":
     )
 
 
+def owner_warning(role: str | None, *, owns_tables: bool) -> str | None:
+    """Return what has to be said of a database role that could undo the register's own protection."""
+    from config.messages import _
+
+    if role is None or not owns_tables:
+        return None
+    return _(
+        "The register's role {role} owns its tables: it could take away what keeps records from being "
+        "changed. docs/operation.md says how to give the tables an owner of their own."
+    ).format(role=role)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON, names as they are but for characters that a terminal would obey."""
     lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")

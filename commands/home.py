@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from commands.common import build_node, home_of, json_option, local, open_node, print_json, settings_of
+from commands.common import (
+    build_node,
+    home_of,
+    json_option,
+    local,
+    open_node,
+    owner_warning,
+    print_json,
+    settings_of,
+)
 from config.messages import _
 
 
@@ -24,6 +33,7 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
       SEALDOCK_HOME=/srv/sealdock sealdock init
     """  # noqa: D301
     from jobs.initialising import initialise_register, makes_own_keys, prepare
+    from metadata.roles import ownership
 
     if home is not None:
         ctx.find_root().obj = home
@@ -32,16 +42,25 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
     node = build_node(where, settings)
     try:
         initialise_register(node.register, settings, node.signer, node.actor)
+        owner = ownership(node.register)
     finally:
         node.close()
     own = makes_own_keys(settings)
     if as_json:
         print_json(
-            {"home": str(where), "station": settings.station.id, "vault": node.vault.url, "own_keys": own}
+            {
+                "home": str(where),
+                "station": settings.station.id,
+                "vault": node.vault.url,
+                "own_keys": own,
+                "owns_tables": owner.owns_tables,
+            }
         )
         return
     click.echo(_("Home {home}, station {station}").format(home=where, station=settings.station.id))
     click.echo(_("Vault {vault}").format(vault=node.vault.url))
+    if warning := owner_warning(owner.role, owns_tables=owner.owns_tables):
+        click.echo(warning)
     if own:
         click.echo(
             _(

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from commands.common import json_option, open_node, print_json, size
+from commands.common import json_option, open_node, owner_warning, print_json, size
 from config.messages import _
 
 
@@ -12,7 +12,7 @@ from config.messages import _
 @json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Show clips by state, what waits, alerts, keys, clock, spool and sandbox.
+    """Show the register, clips by state, what waits, alerts, keys, clock, spool and sandbox.
 
     \b
     Examples:
@@ -33,6 +33,10 @@ def _print(found: dict[str, Any]) -> None:
     click.echo(_("Station {station}, vault {vault}").format(**found))
     if found["vault_problem"]:
         click.echo(_("VAULT: {problem}").format(problem=found["vault_problem"]))
+    register = found["register"]
+    click.echo(_("Register: {engine}").format(engine=register["engine"]))
+    if warning := owner_warning(register["role"], owns_tables=register["owns_tables"]):
+        click.echo(warning)
     for state, count in found["clips"].items():
         click.echo(f"  {state:18} {count}")
     click.echo(_("Unfinished dockings: {count}").format(count=len(found["unfinished_dockings"])))

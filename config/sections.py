@@ -67,12 +67,17 @@ class StationSection(Section):
 
 
 class DatabaseSection(Section):
-    """The register: an SQLAlchemy URL, or a file that holds it. Empty: an SQLite file in the home."""
+    """The register: an SQLAlchemy URL, or a file that holds it. Empty: an SQLite file in the home.
+
+    ``owner_url``: the same PostgreSQL database for the role that owns its tables; only ``init`` uses it.
+    """
 
     url: _Url = ""
     url_file: str = ""
+    owner_url: _Url = ""
+    owner_url_file: str = ""
 
-    _check = field_validator("url")(check_database_url)
+    _check = field_validator("url", "owner_url")(check_database_url)
 
 
 class EngineSection(Section):

@@ -24,7 +24,8 @@ def file_values(model: type[BaseModel], home: Path, environ: Mapping[str, str]) 
     """Return the values of ``sealdock.toml`` as the arguments of the settings class ``model``.
 
     Every name in the file and every SEALDOCK_ name in the environment is checked; a value whose rival in the
-    environment wins is left out; the content of a ``url_file`` is filled in as ``url``.
+    environment wins is left out; the content of a ``url_file`` or ``owner_url_file`` is filled in as the
+    address itself.
     """
     try:
         values = read_toml(home / FILE_NAME)
@@ -35,8 +36,9 @@ def file_values(model: type[BaseModel], home: Path, environ: Mapping[str, str]) 
     _refuse_secrets(values)
     variables = _variables(environ, known)
     for section, kind in section_types(model).items():
-        if "url_file" in kind.model_fields:
-            _fill_url(section, values, variables, home)
+        for key in ("url", "owner_url"):
+            if f"{key}_file" in kind.model_fields:
+                _fill_url(section, key, values, variables, home)
     return values
 
 
@@ -98,21 +100,22 @@ def _variables(environ: Mapping[str, str], known: Mapping[str, str]) -> dict[str
     return found
 
 
-def _fill_url(section: str, values: dict[str, Any], variables: Mapping[str, str], home: Path) -> None:
-    """Make ``url`` of ``url_file``. The environment's choice between the two beats the file's."""
-    url, url_file = f"{section}.url", f"{section}.url_file"
+def _fill_url(
+    section: str, key: str, values: dict[str, Any], variables: Mapping[str, str], home: Path
+) -> None:
+    """Make an address of the file that holds it. The environment's choice of the two beats the file's."""
+    names = (key, f"{key}_file")
     in_file: dict[str, Any] = values.get(section, {})
-    here: Mapping[str, Any] = {key: in_file[key] for key in ("url", "url_file") if in_file.get(key)}
-    if url in variables or url_file in variables:
-        for key in here:
-            del in_file[key]
-        here = {
-            key: variables[f"{section}.{key}"]
-            for key in ("url", "url_file")
-            if f"{section}.{key}" in variables
-        }
+    here: Mapping[str, Any] = {name: in_file[name] for name in names if in_file.get(name)}
+    given = {name: variables[f"{section}.{name}"] for name in names if f"{section}.{name}" in variables}
+    if given:
+        for name in here:
+            del in_file[name]
+        here = given
+    url_file = f"{section}.{key}_file"
     if len(here) > 1:
-        raise InvalidSettingError(key=url_file, problem=Phrase(mark("{other} is set as well"), other=url))
-    if isinstance(named := here.get("url_file"), str):
+        problem = Phrase(mark("{other} is set as well"), other=f"{section}.{key}")
+        raise InvalidSettingError(key=url_file, problem=problem)
+    if isinstance(named := here.get(f"{key}_file"), str):
         path = home / Path(named).expanduser()
-        values.setdefault(section, {})["url"] = read_secret(url_file, path)
+        values.setdefault(section, {})[key] = read_secret(url_file, path)

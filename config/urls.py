@@ -5,6 +5,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from config.messages import mark
 
+NEEDS_TLS = mark("a database on another computer needs sslmode=verify-full (or verify-ca, require)")
 _SAFE_SSL_MODES = frozenset({"require", "verify-ca", "verify-full"})
 
 
@@ -45,13 +46,11 @@ def check_database_url(url: str) -> str:
     if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"}:
         return url
     query = parse_qs(parts.query)
-    hosts = query.get("host") or [parts.hostname or ""]
+    hosts = query.get("host", []) + query.get("hostaddr", []) or [parts.hostname or ""]
     # An empty host and one that is a path are Unix sockets.
     local = all(not host or host.startswith("/") or is_loopback(host) for host in hosts)
     if not local and query.get("sslmode", [""])[-1] not in _SAFE_SSL_MODES:
-        raise ValueError(
-            mark("a database on another computer needs sslmode=verify-full (or verify-ca, require)")
-        )
+        raise ValueError(NEEDS_TLS)
     return url
 
 

@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from dbos import DBOS, SetWorkflowID
 
@@ -23,6 +23,7 @@ from metadata.actor import Actor, ActorKind
 from metadata.repo import dockings
 
 _log = logging.getLogger("sealdock.docking")
+_Result = TypeVar("_Result")
 
 
 @DBOS.workflow(name="docking", max_recovery_attempts=None)
@@ -104,6 +105,19 @@ def _try(act: Callable[[], Verdict]) -> Verdict:
         return Verdict.RETRY
 
 
+def _persistent(act: Callable[[], _Result]) -> _Result:
+    """Do what ends nothing but by being done, again and again while the register is away or busy."""
+    tries = 0
+    while True:
+        try:
+            return act()
+        except RegisterError as error:
+            if not error.retriable:
+                raise
+        running().pause(tries)
+        tries += 1
+
+
 @DBOS.step()
 def inventory(
     docking_id: str, source: str, officer: str | None, reread: bool, operator: Mapping[str, str]
@@ -131,15 +145,18 @@ def inventory(
 def plan(docking_id: str) -> dict[str, Any]:
     """Return what to read, and how many clips to have under way at once."""
     node = running().node
-    with node.register.read() as session:
-        positions = dockings.to_read(session, docking_id)
-    return {"positions": positions, "parallel": node.settings.docking.parallel}
+
+    def positions() -> list[int]:
+        with node.register.read() as session:
+            return dockings.to_read(session, docking_id)
+
+    return {"positions": _persistent(positions), "parallel": node.settings.docking.parallel}
 
 
 @DBOS.step()
 def sign_inventory(docking_id: str) -> None:
     """Sign the inventory."""
-    closing.seal_inventory(running().node, docking_id)
+    _persistent(lambda: closing.seal_inventory(running().node, docking_id))
 
 
 @DBOS.step()
@@ -161,7 +178,7 @@ def offload(docking_id: str, position: int) -> str:
 @DBOS.step()
 def probe(docking_id: str, position: int) -> dict[str, Any]:
     """Look at container, duration and condition, in a sandboxed child process."""
-    return probing.run(running().node, docking_id, position)
+    return _persistent(lambda: probing.run(running().node, docking_id, position))
 
 
 @DBOS.step()
@@ -194,7 +211,7 @@ def recheck(docking_id: str) -> str:
 @DBOS.step()
 def close(docking_id: str) -> None:
     """Write and sign the close-out."""
-    closing.close(running().node, docking_id)
+    _persistent(lambda: closing.close(running().node, docking_id))
 
 
 @DBOS.step()
@@ -207,8 +224,8 @@ def publish(docking_id: str) -> str:
 def release(docking_id: str) -> None:
     """Let go of spool copies; clear the recorder where the policy says so."""
     here = running()
-    closing.release(here.node, docking_id)
-    clearing.clear_recorder(here.node, _card(docking_id), docking_id)
+    _persistent(lambda: closing.release(here.node, docking_id))
+    _persistent(lambda: clearing.clear_recorder(here.node, _card(docking_id), docking_id))
     here.drop_source(docking_id)
 
 

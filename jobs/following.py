@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 from ulid import ULID
 
-from config.errors import EngineBusyError, EngineFailedError, SealdockError, SourceForbiddenError
+from config.errors import (
+    EngineBusyError,
+    EngineFailedError,
+    RegisterError,
+    SealdockError,
+    SourceForbiddenError,
+)
 from ingest.names import to_uri
 from ingest.source import FolderSource
 from jobs.docking import docking
@@ -172,7 +178,10 @@ def _wait(
     on_progress: ShowProgress | None,
     until: Callable[[], bool] | None = None,
 ) -> object:
-    """Wait for a docking to end; returns its error, None, _HOLDER_GONE, or _STANDS_STILL if it does."""
+    """Wait for a docking to end; returns its error, None, _HOLDER_GONE, or _STANDS_STILL if it does.
+
+    Raises a RegisterError when the register is away for longer than ``docking.patience_seconds``.
+    """
     patience = node.settings.docking.patience_seconds
     last: object = None
     moved = time.monotonic()
@@ -184,7 +193,13 @@ def _wait(
         if until is not None and until():
             return _HOLDER_GONE
         now = time.monotonic()
-        current = _look(node, docking_id)
+        try:
+            current = _look(node, docking_id)
+        except RegisterError as error:
+            # The docking itself waits for a register that is away; so does whoever follows it, for a while.
+            if not error.retriable or now - moved > patience:
+                raise
+            continue
         if on_progress is not None and current is not None:
             on_progress(docking_id, current.bytes_done, current.bytes_total, current.states)
         if (current, status) != last:

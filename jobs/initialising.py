@@ -7,11 +7,18 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from config.errors import ClockImplausibleError, HomeExistsError, HomeUnwritableError, RegisterVersionError
+from config.errors import (
+    ClockImplausibleError,
+    HomeExistsError,
+    HomeUnwritableError,
+    InvalidSettingError,
+    RegisterVersionError,
+)
+from config.messages import Phrase, mark
 from config.settings import FILE_NAME, Settings
 from hashing import durable, keys
 from jobs.trust import note_key
-from metadata import events, schema
+from metadata import events, roles, schema
 from metadata.actor import Actor
 from metadata.clock import FURTHEST, RELEASED, now_utc
 from metadata.events import EventKind
@@ -69,19 +76,22 @@ def _make_keys(settings: Settings) -> None:
 
 
 def initialise_register(register: Register, settings: Settings, signer: keys.Signer, actor: Actor) -> None:
-    """Create the schema, the station and the first event. Raises HomeExistsError if it stands already."""
+    """Create the schema, the station and the first event. Raises HomeExistsError if it stands already.
+
+    The schema is made by the role of ``database.owner_url``, which then grants the register's role what
+    it needs; without that setting one role does both.
+    """
+    owned = _owned(register, settings)
     try:
-        register.check_version()
-    except RegisterVersionError as error:
-        if error.facts.get("found") != "none":
-            raise
-    else:
-        with register.read() as session:
-            # Without its first event it is a home whose making was cut off.
-            if session.scalar(select(CustodyEvent.sequence).limit(1)) is not None:
-                raise HomeExistsError(home=str(settings.home))
-    LocalVault.create(LocalVault.from_url(settings.vault_url).root)
-    schema.upgrade(register)
+        _refuse_finished(owned, settings)
+        LocalVault.create(LocalVault.from_url(settings.vault_url).root)
+        schema.upgrade(owned)
+        if owned is not register:
+            roles.grant(owned, roles.role_of(register))
+            register.check_version()  # both addresses may lead to different databases
+    finally:
+        if owned is not register:
+            owned.close()
     at = now_utc()
     with register.write() as session:
         recorders.ensure_station(session, settings.station.id, settings.station_name, at)
@@ -95,3 +105,32 @@ def initialise_register(register: Register, settings: Settings, signer: keys.Sig
             facts={"station": settings.station.id, "vault": settings.vault_url},
         )
         note_key(session, signer, "station", actor)
+
+
+def _owned(register: Register, settings: Settings) -> Register:
+    """Return the register as its owner uses it. Raises InvalidSettingError for an owner that is none."""
+    if not settings.database.owner_url:
+        return register
+    owned = Register(settings.database.owner_url)
+    problem = None
+    if {register.engine, owned.engine} != {"postgresql"}:
+        problem = mark("only a PostgreSQL register has an owner")
+    elif roles.role_of(owned) == roles.role_of(register):
+        problem = mark("it names the same role as database.url")
+    if problem is None:
+        return owned
+    owned.close()
+    raise InvalidSettingError(key="database.owner_url", problem=Phrase(problem))
+
+
+def _refuse_finished(owned: Register, settings: Settings) -> None:
+    try:
+        owned.check_version()
+    except RegisterVersionError as error:
+        if error.facts.get("found") != "none":
+            raise
+        return
+    with owned.read() as session:
+        # Without its first event it is a home whose making was cut off.
+        if session.scalar(select(CustodyEvent.sequence).limit(1)) is not None:
+            raise HomeExistsError(home=str(settings.home))

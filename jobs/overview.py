@@ -7,6 +7,7 @@ from typing import Any
 from config.errors import SandboxError, VaultUnavailableError
 from hashing.digest import Digest
 from jobs.node import Node
+from metadata import roles
 from metadata.repo import clips, dockings, integrity, seals
 from storage import layout
 
@@ -14,7 +15,7 @@ _ALERTS_SHOWN = 10
 
 
 def overview(node: Node) -> dict[str, Any]:
-    """Return clips by state, unfinished dockings, alerts, clock, key, spool and sandbox as JSON values."""
+    """Return register, clips by state, open dockings, alerts, clock, key, spool, sandbox as JSON values."""
     clock = node.read_clock()
     with node.register.read() as session:
         found: dict[str, Any] = {
@@ -43,6 +44,7 @@ def overview(node: Node) -> dict[str, Any]:
         "expires_soon": expires - clock.at <= warning,
     }
     found["vault_problem"] = _vault_problem(node)
+    found["register"] = {"engine": node.register.engine} | dataclasses.asdict(roles.ownership(node.register))
     found["spool"] = _spool(node)
     found["sandbox"] = _sandbox(node)
     return found

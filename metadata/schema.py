@@ -5,7 +5,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from metadata.register import SCHEMA_VERSION, Register
+from metadata.backend import SCHEMA_VERSION
+from metadata.register import Register
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 

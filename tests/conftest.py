@@ -2,9 +2,12 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support import postgres as support
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +48,34 @@ def picture(media: Path) -> Path:
     path = media / "picture.jpg"
     generate("-f", "lavfi", "-i", "testsrc=size=160x120:rate=1:duration=1", "-frames:v", "1", target=path)
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[support.Server]:
+    """The PostgreSQL that the environment names, else a throw-away one of this run's own."""
+    if os.environ.get("TEST_POSTGRES_URL"):
+        yield support.server_of(os.environ)
+        return
+    needs_postgres()
+    with support.cluster() as own:
+        yield own.server
+
+
+@pytest.fixture
+def cluster() -> Iterator[support.Cluster]:
+    """A PostgreSQL that the test may stop and start."""
+    needs_postgres()
+    with support.cluster() as own:
+        yield own
+
+
+def needs_postgres() -> None:
+    """Skip without PostgreSQL; where everything has to be tested, fail."""
+    if support.available():
+        return
+    if os.environ.get("CI"):
+        pytest.fail("there is no PostgreSQL server here; its Debian package is named postgresql")
+    pytest.skip("no PostgreSQL server on this machine")
 
 
 def generate(*arguments: str, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Errors of the register, and of looking things up in it: exit codes 60 to 73."""
+"""Errors of the register, and of looking things up in it: exit codes 60 to 74."""
 
 from config.errors.base import SealdockError
 from config.errors.integrity import IntegrityError
@@ -21,13 +21,16 @@ class RegisterLockedError(RegisterError):
 
 
 class RegisterUnavailableError(RegisterError):
-    """The register's file cannot be opened, read or written just now. Facts: url, problem."""
+    """The register's file or server cannot be reached, read or written just now. Facts: url, problem."""
 
     code = "register-unavailable"
     exit_code = 73
     happened = mark("The register {url} cannot be used just now: {problem}.")
     safe = mark("Nothing was half written; what was recorded before stands.")
-    todo = mark("See that the disk it lies on has room and works, and that this user may write there.")
+    todo = mark(
+        "A file: see that its disk has room and works, and that this user may write there. "
+        "A server: see that it runs and can be reached. Work that waits for it goes on by itself."
+    )
     retriable = True
 
 
@@ -39,6 +42,19 @@ class RegisterMissingError(RegisterError):
     happened = mark("There is no register at {url}.")
     safe = mark("No register was made in its place; footage, manifests and seals are in the vault.")
     todo = mark("Put the file back, from the last backup if it is lost, or correct database.url.")
+
+
+class RegisterRefusedError(RegisterError):
+    """The database server lets this role not in, or not do what it has to. Facts: url, problem."""
+
+    code = "register-refused"
+    exit_code = 75
+    happened = mark("The database of the register {url} refuses: {problem}.")
+    safe = mark("Nothing was changed.")
+    todo = mark(
+        "Check role, password and database in database.url, and what the role may do; "
+        "docs/operation.md says how roles and database are made."
+    )
 
 
 class RegisterCorruptError(RegisterError, IntegrityError):
@@ -68,7 +84,10 @@ class RegisterUnsupportedError(RegisterError):
     exit_code = 63
     happened = mark("The register cannot be kept in this database: {url}.")
     safe = mark("Nothing was started, and no footage was touched.")
-    todo = mark("Set database.url to an SQLite file: sqlite:////folder/register.db.")
+    todo = mark(
+        "Set database.url to an SQLite file, sqlite:////folder/register.db, "
+        "or to a PostgreSQL database, postgresql+psycopg://role@host/database."
+    )
 
 
 class IllegalTransitionError(RegisterError):

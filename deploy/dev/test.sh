@@ -14,7 +14,17 @@ path=$venv/bin:$PATH
 temporary=${TMPDIR:-/var/tmp}
 "${tester[@]}" test -x "$temporary" || temporary=/var/tmp
 work=$(mktemp -d "$temporary/sealdock.XXXXXX")
-trap 'chmod -R u+rwX "$work" 2>/dev/null || true; rm -rf "$work"' EXIT
+# Tests start the PostgreSQL that they need, as deploy/dev/postgres.sh says; one whose test was killed ends here.
+clean_up() {
+  local left
+  for left in "$work"/tmp/sealdock-pg.*; do
+    [[ ! -d $left ]] || "${tester[@]}" "$tree/deploy/dev/postgres.sh" crash "$left" 2>/dev/null || true
+  done
+  chmod -R u+rwX "$work" 2>/dev/null || true
+  rm -rf "$work"
+}
+tree=$root
+trap clean_up EXIT
 mkdir "$work/home" "$work/tmp"
 if ((EUID == 0)); then
   chmod 755 "$work"
@@ -38,7 +48,6 @@ copy() {
   chmod -R a+rX "$2"
 }
 
-tree=$root
 if ! readable "$root"; then
   tree=$work/sealdock
   copy "$root" "$tree"
@@ -74,6 +83,7 @@ run() {
   "${as[@]}" env -i "${bare[@]}" \
     PATH="$path" HOME="$work/home" TMPDIR="$work/tmp" LANG=C.UTF-8 TERM="${TERM:-dumb}" ${CI:+"CI=$CI"} \
     HYPOTHESIS_STORAGE_DIRECTORY="$work/tmp/hypothesis" ${corpus:+"TEST_CORPUS=$corpus"} \
+    ${TEST_POSTGRES_URL:+"TEST_POSTGRES_URL=$TEST_POSTGRES_URL" "TEST_POSTGRES_OWNER_URL=$TEST_POSTGRES_OWNER_URL"} \
     "$tree/.venv/bin/python" -m pytest "${options[@]}" "$@" </dev/null
 }
 

@@ -92,6 +92,7 @@ def test_every_setting_can_be_set_by_its_variable(home: Path, monkeypatch: pytes
         "language": "en",
         "station.time_zone": "Europe/Berlin",
         "database.url": "sqlite:////other/register.db",
+        "database.owner_url": "postgresql+psycopg:///register",
         "engine.url": "sqlite:////other/engine.db",
         "vault.url": "file:///other/vault",
         "vault.immutable": "off",
@@ -373,3 +374,17 @@ def test_home_from() -> None:
     environ["XDG_DATA_HOME"] = "relative"
     assert home_from(None, environ) == Path("/home/clerk/.local/share/sealdock")
     assert home_from(Path("here"), environ) == Path.cwd() / "here"
+
+
+def test_the_owner_s_address_is_a_secret_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home, f"[database]\nowner_url = '{DATABASE}'")
+    with pytest.raises(SecretInFileError):
+        Settings.load(home)
+    secret_file(home)
+    write(home, "[database]\nowner_url_file = 'database.secret'")
+    settings = Settings.load(home)
+    assert settings.database.owner_url == DATABASE
+    assert SECRET not in f"{settings.masked()} {settings!r}"
+    monkeypatch.setenv("SEALDOCK_DATABASE_OWNER_URL", "postgresql://db.example/x")
+    with pytest.raises(InvalidSettingError, match="sslmode"):
+        Settings.load(home)

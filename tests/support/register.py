@@ -27,8 +27,9 @@ def url_of(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path, *, busy_timeout: timedelta = timedelta(seconds=20)) -> Iterator[Register]:
-    register = Register(url_of(path), busy_timeout=busy_timeout)
+def opened(where: Path | str, *, busy_timeout: timedelta = timedelta(seconds=20)) -> Iterator[Register]:
+    """A register in a file, or in what a URL leads to."""
+    register = Register(where if isinstance(where, str) else url_of(where), busy_timeout=busy_timeout)
     try:
         yield register
     finally:
@@ -36,9 +37,9 @@ def opened(path: Path, *, busy_timeout: timedelta = timedelta(seconds=20)) -> It
 
 
 @contextmanager
-def made(path: Path) -> Iterator[Register]:
+def made(where: Path | str) -> Iterator[Register]:
     """A new register with a station, a recorder and a docking."""
-    with opened(path) as register:
+    with opened(where) as register:
         schema.upgrade(register)
         with register.write() as session:
             session.add(Station(id=STATION, name="Station", created_at=AT))

@@ -45,6 +45,9 @@ NEVER_DELETED = {
 def _append_only(table: str, same_row: str) -> None:
     """Refuse UPDATE, DELETE and INSERT OR REPLACE (which deletes without firing a delete trigger)."""
     rule = f"{table} is append-only"
+    if _postgresql():
+        _refuse_on_postgresql(f"{table}_no_change", f"UPDATE OR DELETE OR TRUNCATE ON {table}", rule)
+        return
     _refuse(f"{table}_no_update", f"UPDATE ON {table}", rule)
     _refuse(f"{table}_no_delete", f"DELETE ON {table}", rule)
     _refuse_replacing_insert(table, same_row, rule)
@@ -53,6 +56,9 @@ def _append_only(table: str, same_row: str) -> None:
 def _never_deleted(table: str, same_row: str) -> None:
     """Refuse DELETE, and INSERT and UPDATE OR REPLACE, which delete the row that is in the way."""
     rule = f"{table} rows are never deleted"
+    if _postgresql():
+        _refuse_on_postgresql(f"{table}_no_delete", f"DELETE OR TRUNCATE ON {table}", rule)
+        return
     _refuse(f"{table}_no_delete", f"DELETE ON {table}", rule)
     _refuse_replacing_insert(table, same_row, rule)
     other = f"SELECT 1 FROM {table} WHERE (rowid = NEW.rowid OR {same_row}) AND rowid <> OLD.rowid"
@@ -67,6 +73,26 @@ def _refuse_replacing_insert(table: str, same_row: str, rule: str) -> None:
 
 def _refuse(name: str, what: str, rule: str) -> None:
     op.execute(f"CREATE TRIGGER {name} BEFORE {what} BEGIN SELECT RAISE(ABORT, '{rule}'); END")
+
+
+def _postgresql() -> bool:
+    return op.get_bind().dialect.name == "postgresql"
+
+
+def _refuse_on_postgresql(name: str, what: str, rule: str) -> None:
+    # For each statement, not each row: TRUNCATE knows no rows, and INSERT ... ON CONFLICT DO UPDATE fires the
+    # trigger even when nothing is in the way. ALWAYS: in a session that applies a replica's changes, too.
+    table = what.rpartition(" ")[2]
+    op.execute(f"CREATE TRIGGER {name} BEFORE {what} EXECUTE FUNCTION refuse('{rule}')")
+    op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+
+
+_REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
+END $$
+"""
 
 
 def upgrade() -> None:
@@ -504,6 +530,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("manifest_sha256", name=op.f("pk_seal_timestamp")),
     )
+    if _postgresql():
+        op.execute(_REFUSE)
     for table, same_row in APPEND_ONLY.items():
         _append_only(table, same_row)
     for table, same_row in NEVER_DELETED.items():
@@ -584,3 +612,5 @@ def downgrade() -> None:
     op.drop_table("object")
     op.drop_table("integrity_run")
     op.drop_table("enforcement_case")
+    if _postgresql():
+        op.execute("DROP FUNCTION refuse()")

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import text
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from config.errors import ClipAmbiguousError, ClipNotFoundError
@@ -196,9 +197,9 @@ def test_known_clips_by_exact_path(session: Session) -> None:
         ({"manifest_sha256": "a" * 63}, "manifest_sha256_hex"),
         ({"manifest_sha256": "a" * 63 + " "}, "manifest_sha256_hex"),
         ({"manifest_sha256": "a" * 63 + "g"}, "manifest_sha256_hex"),
-        ({"officer_id": "nobody"}, "FOREIGN KEY"),
-        ({"docking_id": "none"}, "FOREIGN KEY"),
-        ({"recorder_id": "none"}, "FOREIGN KEY"),
+        ({"officer_id": "nobody"}, "(?i)foreign key"),
+        ({"docking_id": "none"}, "(?i)foreign key"),
+        ({"recorder_id": "none"}, "(?i)foreign key"),
     ],
 )
 def test_the_database_checks_a_clip(session: Session, facts: dict[str, object], constraint: str) -> None:
@@ -207,20 +208,21 @@ def test_the_database_checks_a_clip(session: Session, facts: dict[str, object], 
 
 
 def test_a_clip_needs_its_object(session: Session) -> None:
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"), session.begin_nested():
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"), session.begin_nested():
         add_clip(session).sha256 = ONE
         session.flush()
 
 
 @pytest.mark.parametrize("digest", ["", "a" * 65, "g" * 64, "A" * 64])
 def test_the_database_checks_digests_of_objects(session: Session, digest: str) -> None:
-    statement = (
+    statement = text(
         "INSERT INTO object (sha256, size, other_digests, chunk_size, chunk_root, chunk_leaves, created_at)"
-        " VALUES (?, 1, '[]', 1, ?, x'', '2026-01-01 00:00:00')"
+        " VALUES (:sha256, 1, '[]', 1, :root, '', '2026-01-01 00:00:00')"
     )
-    for pair in ((digest, ONE), (ONE, digest)):
-        with pytest.raises(IntegrityError, match="_hex"), session.begin_nested():
-            session.connection().exec_driver_sql(statement, pair)
+    for sha256, root in ((digest, ONE), (ONE, digest)):
+        # A text that is too long for its column does not get as far as the check.
+        with pytest.raises((IntegrityError, DataError), match=r"_hex|too long"), session.begin_nested():
+            session.execute(statement, {"sha256": sha256, "root": root})
 
 
 def test_counting_and_safety(session: Session) -> None:

@@ -1,0 +1,69 @@
+"""The register in an SQLite file: WAL, durable, one writer at a time."""
+
+import sqlite3
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from config.errors import (
+    RegisterCorruptError,
+    RegisterLockedError,
+    RegisterUnavailableError,
+    RegisterVersionError,
+    SealdockError,
+)
+from metadata.backend import SCHEMA_VERSION, Backend
+
+# Result codes of SQLite: https://www.sqlite.org/rescode.html
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_AWAY = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+def backend(url: URL, shown: str, busy_timeout: timedelta) -> Backend:
+    """Return the backend of a file; writers take its lock at once (BEGIN IMMEDIATE)."""
+    wait = {"timeout": busy_timeout.total_seconds()}
+    engine = create_engine(url, pool_size=8, max_overflow=8, connect_args=wait)
+
+    @event.listens_for(engine, "connect")
+    def configure(dbapi: object, _entry: ConnectionPoolEntry) -> None:
+        # The driver must not open transactions behind our back: BEGIN is ours.
+        dbapi.isolation_level = None  # type: ignore[attr-defined]
+        cursor = dbapi.cursor()  # type: ignore[attr-defined]
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    writer = engine.execution_options(immediate=True)
+    return Backend("sqlite", engine, writer, partial(_translation, url=shown))
+
+
+def _translation(error: DBAPIError, *, url: str) -> SealdockError | None:
+    if not isinstance(error.orig, sqlite3.Error):
+        return None
+    problem = str(error.orig)
+    code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without the extended bits
+    if code in _BUSY:
+        return RegisterLockedError(url=url)
+    if code in _DAMAGED:
+        return RegisterCorruptError(url=url, problem=problem)
+    if code in _AWAY:
+        return RegisterUnavailableError(url=url, problem=problem)
+    if "no such table" in problem:
+        return RegisterVersionError(url=url, found="none", expected=SCHEMA_VERSION)
+    return None
