@@ -31,7 +31,7 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
     settings = prepare(where)
     node = build_node(where, settings)
     try:
-        initialise_register(node.register, settings, node.signer, node.actor)
+        initialise_register(node.register, settings, node.vault, node.signer, node.actor)
     finally:
         node.close()
     own = makes_own_keys(settings)

@@ -16,7 +16,7 @@ from metadata.events import EventKind
 from metadata.models import CustodyEvent
 from metadata.register import Register
 from metadata.repo import recorders
-from storage.local import LocalVault
+from storage.vault import Vault
 
 
 def prepare(home: Path) -> Settings:
@@ -61,8 +61,13 @@ def _make_keys(settings: Settings) -> None:
     durable.fsync_dir(settings.keys_path.parent)
 
 
-def initialise_register(register: Register, settings: Settings, signer: keys.Signer, actor: Actor) -> None:
-    """Create the schema, the station and the first event. Raises HomeExistsError if it stands already."""
+def initialise_register(
+    register: Register, settings: Settings, vault: Vault, signer: keys.Signer, actor: Actor
+) -> None:
+    """Prepare the vault; create the schema, the station and the first event.
+
+    Raises HomeExistsError if it stands already, VaultWithoutLockError for a bucket that cannot lock.
+    """
     try:
         register.check_version()
     except RegisterVersionError as error:
@@ -73,7 +78,7 @@ def initialise_register(register: Register, settings: Settings, signer: keys.Sig
             # Without its first event it is a home whose making was cut off.
             if session.scalar(select(CustodyEvent.sequence).limit(1)) is not None:
                 raise HomeExistsError(home=str(settings.home))
-    LocalVault.create(LocalVault.from_url(settings.vault_url).root)
+    vault.prepare()
     schema.upgrade(register)
     at = now_utc()
     with register.write() as session:

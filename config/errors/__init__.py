@@ -80,7 +80,9 @@ from config.errors.vault import (
     VaultError,
     VaultFullError,
     VaultKeyInvalidError,
+    VaultRefusedError,
     VaultUnavailableError,
+    VaultWithoutLockError,
 )
 
 __all__ = [
@@ -148,7 +150,9 @@ __all__ = [
     "VaultError",
     "VaultFullError",
     "VaultKeyInvalidError",
+    "VaultRefusedError",
     "VaultUnavailableError",
+    "VaultWithoutLockError",
     "VerificationFailedError",
     "VolumeSwappedError",
     "all_errors",

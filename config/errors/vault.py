@@ -1,4 +1,4 @@
-"""Errors of the vault: exit codes 50 to 57."""
+"""Errors of the vault: exit codes 50 to 59."""
 
 from config.errors.base import SealdockError
 from config.errors.integrity import IntegrityError
@@ -77,6 +77,32 @@ class VaultUnavailableError(VaultError):
         "Check the network and vault.url; storing goes on by itself. Do not clear the recorder until then."
     )
     retriable = True
+
+
+class VaultRefusedError(VaultUnavailableError):
+    """The store answers, and refuses. Facts: vault, problem."""
+
+    code = "vault-refused"
+    exit_code = 58
+    happened = mark("The vault {vault} refuses: {problem}.")
+    safe = mark("Clips are offloaded and sealed as usual and wait in the spool; nothing was deleted.")
+    todo = mark(
+        "Check the credentials, the bucket's name and its policy; storing goes on by itself. "
+        "Do not clear the recorder until then."
+    )
+
+
+class VaultWithoutLockError(VaultError):
+    """A store that cannot lock is no vault. Facts: vault, problem."""
+
+    code = "vault-without-lock"
+    exit_code = 59
+    happened = mark("The bucket of the vault {vault} cannot lock what is stored in it: {problem}.")
+    safe = mark("Nothing was stored in it.")
+    todo = mark(
+        "Make a new bucket with object lock (it switches versioning on, too) and name it in vault.url; most "
+        "stores cannot switch it on later."
+    )
 
 
 class VaultKeyInvalidError(VaultError):
