@@ -49,12 +49,13 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
                 "Configure a certificate of your authority to prove both."
             )
         )
-    click.echo(
-        _(
-            "The local vault's locks are advisory: whoever administers this machine could remove them. "
-            "Use it for one station or for trying things out."
+    if node.vault.url.startswith("file:"):
+        click.echo(
+            _(
+                "The local vault's locks are advisory: whoever administers this machine could remove them. "
+                "Use it for one station or for trying things out."
+            )
         )
-    )
 
 
 @click.command()

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Install what sealdock needs to run and be tested: system packages, a virtual environment in .venv, the locked
 # dependencies, sealdock itself (editable). Does only what is missing; with nothing missing it needs no network.
-# Arguments name further programs to have, each from the system package of its own name.
+# Arguments name further programs to have, each from the system package of its own name or, written program=package, of
+# another one.
 set -euo pipefail
 umask 022 # the test user has to read what root installs
 # shellcheck source=deploy/dev/common.sh
@@ -45,7 +46,7 @@ find_missing() {
   command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || missing+=(ffmpeg)
   command -v openssl >/dev/null || missing+=(openssl)
   for program in "${programs[@]}"; do
-    command -v "$program" >/dev/null || missing+=("$program")
+    command -v "${program%=*}" >/dev/null || missing+=("${program#*=}")
   done
   # opencv-python is linked against these, though sealdock opens no window.
   libraries=$(PATH=$PATH:/usr/sbin:/sbin ldconfig -p)

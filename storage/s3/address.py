@@ -5,7 +5,7 @@ from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from config.errors import InvalidSettingError
-from config.messages import Phrase
+from config.messages import Phrase, mark
 from config.urls import check_vault_url
 from storage.layout import is_key
 
@@ -34,7 +34,7 @@ class Address:
         query = parse_qs(parts.query)
         prefix = unquote(parts.path).strip("/")
         if prefix and not is_key(prefix):
-            raise InvalidSettingError(key="vault.url", problem="the prefix is not made like a key")
+            raise InvalidSettingError(key="vault.url", problem=Phrase(mark("the prefix is not made like a key")))
         return cls(
             url=url,
             bucket=parts.netloc,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from config.errors import LockMissingError, ObjectMissingError, VaultWithoutLockError
+from config.messages import Phrase, mark
 from storage.s3.faults import AbsentError, RejectedError, translated
 from storage.vault import LockMode, StoredVersion
 
@@ -51,14 +52,14 @@ class Bucket:
         with translated(self.url):
             versioning = self.client.get_bucket_versioning(Bucket=self.name).get("Status")
         if versioning != "Enabled":
-            raise VaultWithoutLockError(vault=self.url, problem="versioning is not enabled")
+            raise VaultWithoutLockError(vault=self.url, problem=Phrase(mark("versioning is off")))
         try:
             with translated(self.url):
                 found = self.client.get_object_lock_configuration(Bucket=self.name)
         except RejectedError as error:
-            raise VaultWithoutLockError(vault=self.url, problem="object lock is not enabled") from error
+            raise VaultWithoutLockError(vault=self.url, problem=Phrase(mark("object lock is off"))) from error
         if found["ObjectLockConfiguration"].get("ObjectLockEnabled") != "Enabled":
-            raise VaultWithoutLockError(vault=self.url, problem="object lock is not enabled")
+            raise VaultWithoutLockError(vault=self.url, problem=Phrase(mark("object lock is off")))
 
     def entries(self, key: str) -> list[Entry]:
         """List the versions and delete markers of a key, newest first."""
