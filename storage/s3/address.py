@@ -34,7 +34,9 @@ class Address:
         query = parse_qs(parts.query)
         prefix = unquote(parts.path).strip("/")
         if prefix and not is_key(prefix):
-            raise InvalidSettingError(key="vault.url", problem=Phrase(mark("the prefix is not made like a key")))
+            raise InvalidSettingError(
+                key="vault.url", problem=Phrase(mark("the prefix is not made like a key"))
+            )
         return cls(
             url=url,
             bucket=parts.netloc,

@@ -48,7 +48,11 @@ class Bucket:
         return self.prefix + key
 
     def check(self) -> None:
-        """Raise VaultWithoutLockError unless the bucket keeps versions and can lock them."""
+        """Raise VaultWithoutLockError unless the bucket keeps versions and can lock them for good.
+
+        A default retention of the weaker kind would be in the way: what it locks first, nobody without the
+        right to lift it can lock better.
+        """
         with translated(self.url):
             versioning = self.client.get_bucket_versioning(Bucket=self.name).get("Status")
         if versioning != "Enabled":
@@ -58,8 +62,12 @@ class Bucket:
                 found = self.client.get_object_lock_configuration(Bucket=self.name)
         except RejectedError as error:
             raise VaultWithoutLockError(vault=self.url, problem=Phrase(mark("object lock is off"))) from error
-        if found["ObjectLockConfiguration"].get("ObjectLockEnabled") != "Enabled":
+        lock = found["ObjectLockConfiguration"]
+        if lock.get("ObjectLockEnabled") != "Enabled":
             raise VaultWithoutLockError(vault=self.url, problem=Phrase(mark("object lock is off")))
+        if lock.get("Rule", {}).get("DefaultRetention", {}).get("Mode") == "GOVERNANCE":
+            problem = Phrase(mark("its default retention is governance, which can be lifted"))
+            raise VaultWithoutLockError(vault=self.url, problem=problem)
 
     def entries(self, key: str) -> list[Entry]:
         """List the versions and delete markers of a key, newest first."""

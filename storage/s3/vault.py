@@ -196,10 +196,8 @@ class S3Vault:
         version, etag = upload()
         if version is None:  # a repeated request: the first one's answer was lost
             version = self._newest(wanted.key)
-        self._bucket.lock(wanted.key, version, wanted.until)
-        stored = self._bucket.describe(wanted.key, version)
+        stored = self._lock_at_least(wanted, version)
         self._check_etag(wanted.key, version, etag)
-        _check_lock(stored, wanted.until)
         found = (stored.size, self._hash(wanted.key, version, stored.size))
         compare(found=found, expected=(wanted.size, wanted.digest), what=f"{self.url}: {wanted.key}")
         if [entry for entry in self._bucket.entries(wanted.key) if not entry.marker][1:]:
@@ -239,6 +237,7 @@ class S3Vault:
         return None
 
     def _lock_at_least(self, wanted: _Wanted, version: str) -> StoredVersion:
+        """Lock a version as is wanted, or leave it the later date it has: perhaps the bucket's own."""
         present = self._bucket.describe(wanted.key, version)
         if present.lock_until is not None and present.lock_until > wanted.until:
             wanted = replace(wanted, until=present.lock_until)
@@ -253,9 +252,12 @@ class S3Vault:
         try:
             self._bucket.lock(key, version, until)
         except VaultRefusedError:
-            # Perhaps another machine was quicker with a later date, which the store does not shorten.
             present = self._bucket.describe(key, version)
+            if present.lock_mode is LockMode.GOVERNANCE:
+                # Only who may lift such a lock may make it a better one: asking again is of no use.
+                _check_lock(present, until)
             if present.lock_until is not None and until < present.lock_until:
+                # Another machine was quicker with a later date.
                 raise LockShorteningError(key=key, current=present.lock_until, asked=until) from None
             raise
         found = self._bucket.describe(key, version)

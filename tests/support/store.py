@@ -48,9 +48,7 @@ class Store:
             return None
 
         def user(infix: str) -> User:
-            return User(
-                os.environ[f"TEST_S3_{infix}ACCESS_KEY"], os.environ[f"TEST_S3_{infix}SECRET_KEY"]
-            )
+            return User(os.environ[f"TEST_S3_{infix}ACCESS_KEY"], os.environ[f"TEST_S3_{infix}SECRET_KEY"])
 
         return cls(os.environ["TEST_S3_ENDPOINT"], user(""), user("OWNER_"), user("SMALL_"))
 
