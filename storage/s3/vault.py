@@ -79,6 +79,11 @@ class S3Vault:
     def _multipart(self) -> Multipart:
         return Multipart(self._bucket, Uploads(self._state))
 
+    @property
+    def bucket(self) -> Bucket:
+        """The bucket, for who tries what it can do."""
+        return self._bucket
+
     def prepare(self) -> None:
         """Check that the bucket is there, keeps versions and can lock them; see ``Vault.prepare``."""
         with self._errors():

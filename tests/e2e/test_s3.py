@@ -5,18 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.station import Station, by_path, clip_key, digest_of, make_card
+from tests.support.bucket import bucket_home
+from tests.support.station import by_path, clip_key, digest_of, make_card
 from tests.support.store import Store, User
 from tests.support.wire import Wire
 
 FILES = {"DCIM/100SEALD/SEAL0001.MP4": b"first " * 4000, "DCIM/100SEALD/SEAL0002.MP4": bytes(40 << 20)}
-
-
-def made(store: Store, url: str, folder: Path, user: User | None = None) -> Station:
-    """Return a home, not made yet, whose vault is at ``url``."""
-    credentials = (user or store.station).file(folder)
-    settings = {"SEALDOCK_VAULT_URL": url, "SEALDOCK_VAULT_CREDENTIALS_FILE": str(credentials)}
-    return Station(folder / "home", settings)
 
 
 @pytest.fixture
@@ -25,7 +19,7 @@ def bucket(store: Store) -> str:
 
 
 def test_the_whole_way(store: Store, bucket: str, tmp_path: Path) -> None:
-    station = made(store, store.url(bucket, "north"), tmp_path).init()
+    station = bucket_home(store, store.url(bucket, "north"), tmp_path).init()
     card = make_card(tmp_path / "card", FILES)
     docked = station.dock(card)
     assert docked["ok"]
@@ -50,7 +44,7 @@ def test_the_whole_way(store: Store, bucket: str, tmp_path: Path) -> None:
 
 
 def test_what_lies_on_top_is_found(store: Store, bucket: str, tmp_path: Path) -> None:
-    station = made(store, store.url(bucket), tmp_path).init()
+    station = bucket_home(store, store.url(bucket), tmp_path).init()
     docked = station.dock(make_card(tmp_path / "card", {"A.MP4": b"a", "B.MP4": b"b"}))
     assert docked["ok"]
     client = store.client(store.station)
@@ -67,12 +61,12 @@ def test_what_lies_on_top_is_found(store: Store, bucket: str, tmp_path: Path) ->
 
 def test_a_bucket_without_lock_is_refused(store: Store, tmp_path: Path) -> None:
     plain = store.bucket(store.station, ObjectLockEnabledForBucket=False)
-    refused = made(store, store.url(plain), tmp_path).run("init", "--json").expect(59)
+    refused = bucket_home(store, store.url(plain), tmp_path).run("init", "--json").expect(59)
     assert refused.error["error"] == "vault-without-lock"
     store.client(store.station).put_bucket_versioning(
         Bucket=plain, VersioningConfiguration={"Status": "Enabled"}
     )
-    made(store, store.url(plain), tmp_path).run("init", "--json").expect(59)
+    bucket_home(store, store.url(plain), tmp_path).run("init", "--json").expect(59)
 
 
 @pytest.mark.parametrize("what", ["key", "secret", "bucket", "owner"])
@@ -83,7 +77,7 @@ def test_a_store_that_refuses(store: Store, bucket: str, tmp_path: Path, what: s
         "owner": store.owner,  # an honest user, without rights on this bucket
     }
     name = "no-such-bucket" if what == "bucket" else bucket
-    refused = made(store, store.url(name), tmp_path, users.get(what)).run("init", "--json").expect(58)
+    refused = bucket_home(store, store.url(name), tmp_path, users.get(what)).run("init", "--json").expect(58)
     assert refused.error["error"] == "vault-refused"
     assert "secret" not in refused.err.replace("credentials", "")
 
@@ -95,7 +89,7 @@ def wire(store: Store) -> Iterator[Wire]:
 
 
 def test_a_docking_waits_for_the_gateway(store: Store, bucket: str, tmp_path: Path, wire: Wire) -> None:
-    station = made(store, store.url(bucket, endpoint=wire.endpoint), tmp_path).init()
+    station = bucket_home(store, store.url(bucket, endpoint=wire.endpoint), tmp_path).init()
     card = make_card(tmp_path / "card", FILES)
     wire.cut()
     docked = station.dock(card, code=33, SEALDOCK_DOCKING_PATIENCE_SECONDS="1")
