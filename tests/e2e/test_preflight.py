@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tests.support.bucket import bucket_home
+from tests.support.bucket import bucket_home, policy
 from tests.support.store import Store
 
-WARNINGS = {"default-retention", "lock-arguments", "checksums", "conditional-writes"}
+WARNINGS = {"default-retention", "multipart-lock-arguments", "checksums", "conditional-writes"}
 """What this store does not do, and a vault can do without."""
 
 
@@ -27,3 +27,14 @@ def test_a_bucket_that_cannot_lock(store: Store, tmp_path: Path) -> None:
     plain = store.url(store.bucket(store.station, ObjectLockEnabledForBucket=False))
     found = station.run("vault", "preflight", "--json", SEALDOCK_VAULT_URL=plain).expect(59)
     assert found.json["checks"] == [{"name": "object-lock", "outcome": "no", "required": True}]
+
+
+def test_a_credential_that_may_not_delete_proves_no_refusal(store: Store, tmp_path: Path) -> None:
+    bucket = store.bucket(store.owner)
+    store.client(store.owner).put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "station"))
+    found = bucket_home(store, store.url(bucket), tmp_path).init().json("vault", "preflight")
+    assert found["ok"]
+    untried = {check["name"] for check in found["checks"] if check["outcome"] == "untried"}
+    assert untried == {
+        f"refuses-{what}-{kind}" for what in ("delete", "bypass") for kind in ("single", "multipart")
+    }

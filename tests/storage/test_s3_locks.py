@@ -1,7 +1,6 @@
 """What a real store refuses once a version is locked, and what the vault says of a changed store."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from storage.s3.bucket import base64_md5
 from storage.s3.multipart import PART
 from storage.s3.vault import S3Vault
 from storage.vault import LockMode
+from tests.support.bucket import policy
 from tests.support.store import Store, User
 
 if TYPE_CHECKING:
@@ -199,21 +199,12 @@ def test_a_full_store(store: Store, opened: Open, until: datetime, tmp_path: Pat
     assert vault.versions(KEY) == ()
 
 
-def policy(project_root: Path, bucket: str, user: str) -> str:
-    """Return the policy that the manual shows, for this bucket and user."""
-    text = (project_root / "docs" / "operation.md").read_text("utf-8")
-    (shown,) = re.findall(r"```json\n(\{.+?\n\})\n```", text, re.DOTALL)
-    return str(shown).replace("evidence-north", bucket).replace("user/station", f"user/{user}")
-
-
-def test_the_policy_of_the_manual(
-    store: Store, opened: Open, project_root: Path, until: datetime, tmp_path: Path
-) -> None:
+def test_the_policy_of_the_manual(store: Store, opened: Open, until: datetime, tmp_path: Path) -> None:
     bucket = store.bucket(store.owner)
     owner, station = store.client(store.owner), store.client(store.station)
     with pytest.raises(VaultRefusedError):
         opened(bucket).prepare()
-    owner.put_bucket_policy(Bucket=bucket, Policy=policy(project_root, bucket, "station"))
+    owner.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "station"))
     vault = opened(bucket)
     vault.prepare()
     data = bytes(PART + 1)

@@ -1,8 +1,9 @@
-"""A home whose vault is in a bucket."""
+"""A home whose vault is in a bucket, and the policy that the manual has for such buckets."""
 
+import re
 from pathlib import Path
 
-from tests.support.station import Station
+from tests.support.station import ROOT, Station
 from tests.support.store import Store, User
 
 
@@ -11,3 +12,10 @@ def bucket_home(store: Store, url: str, folder: Path, user: User | None = None) 
     credentials = (user or store.station).file(folder)
     settings = {"SEALDOCK_VAULT_URL": url, "SEALDOCK_VAULT_CREDENTIALS_FILE": str(credentials)}
     return Station(folder / "home", settings)
+
+
+def policy(bucket: str, user: str) -> str:
+    """Return the policy that the manual shows, for this bucket and user."""
+    text = (ROOT / "docs" / "operation.md").read_text("utf-8")
+    (shown,) = re.findall(r"```json\n(\{.+?\n\})\n```", text, re.DOTALL)
+    return str(shown).replace("evidence-north", bucket).replace("user/station", f"user/{user}")
