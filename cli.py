@@ -29,6 +29,7 @@ COMMANDS = {
     "recorders": "commands.recorders:recorders",
     "verify": "commands.integrity:verify",
     "derive": "commands.integrity:derive",
+    "vault": "commands.vault:vault",
     "seals": "commands.keys:seals",
     "keys": "commands.keys:keys",
     "clock": "commands.home:clock",

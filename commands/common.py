@@ -98,14 +98,19 @@ def build_node(home: Path, settings: "Settings") -> "Node":
     from jobs.trust import load_keys, timestamp_authority
     from metadata.actor import system_user
     from metadata.register import Register
-    from storage.local import LocalVault
+    from storage.opening import open_vault
 
     signer, roots = load_keys(settings)
     return Node(
         settings=settings,
         home=home,
         register=Register(settings.database_url),
-        vault=LocalVault.from_url(settings.vault_url, immutable=settings.vault.immutable),
+        vault=open_vault(
+            settings.vault_url,
+            immutable=settings.vault.immutable,
+            state=settings.uploads_path,
+            credentials=settings.vault_credentials_path,
+        ),
         signer=signer,
         trust_roots=roots,
         schedule=load_schedule(settings.schedule_path),

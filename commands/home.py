@@ -41,7 +41,7 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
     settings = prepare(where)
     node = build_node(where, settings)
     try:
-        initialise_register(node.register, settings, node.signer, node.actor)
+        initialise_register(node.register, settings, node.vault, node.signer, node.actor)
         owner = ownership(node.register)
     finally:
         node.close()
@@ -68,12 +68,13 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
                 "Configure a certificate of your authority to prove both."
             )
         )
-    click.echo(
-        _(
-            "The local vault's locks are advisory: whoever administers this machine could remove them. "
-            "Use it for one station or for trying things out."
+    if node.vault.url.startswith("file:"):
+        click.echo(
+            _(
+                "The local vault's locks are advisory: whoever administers this machine could remove them. "
+                "Use it for one station or for trying things out."
+            )
         )
-    )
 
 
 @click.command()

@@ -90,11 +90,16 @@ class EngineSection(Section):
 
 
 class VaultSection(Section):
-    """Where originals, manifests and seals are kept. ``immutable``: the local vault's immutable attribute."""
+    """Where originals, manifests and seals are kept.
+
+    ``immutable``: the local vault's immutable attribute. ``credentials_file``: of an S3 vault; empty: where
+    the AWS tools look.
+    """
 
     url: _Url = ""
     url_file: str = ""
     immutable: Literal["auto", "off", "required"] = "auto"
+    credentials_file: str = ""
 
     _check = field_validator("url")(check_vault_url)
 

@@ -130,6 +130,16 @@ class Settings(BaseSettings):
         return self.vault.url or f"file://{quote(str(self._home / 'vault'))}"
 
     @property
+    def vault_credentials_path(self) -> Path | None:
+        """File with the credentials of an S3 vault; None to look where the AWS tools do."""
+        return self._path(self.vault.credentials_file)
+
+    @property
+    def uploads_path(self) -> Path:
+        """Folder of what an S3 vault has to remember of uploads under way."""
+        return self._home / "uploads"
+
+    @property
     def spool_path(self) -> Path:
         """Folder of verified copies on their way to the vault."""
         return self._path(self.spool.path) or self._home / "spool"

@@ -1,11 +1,13 @@
 """Checks of the addresses in the settings. No message repeats an address: it may hold a password."""
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from config.messages import mark
 
 NEEDS_TLS = mark("a database on another computer needs sslmode=verify-full (or verify-ca, require)")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SAFE_SSL_MODES = frozenset({"require", "verify-ca", "verify-full"})
 
 
@@ -61,9 +63,29 @@ def check_vault_url(url: str) -> str:
     parts = _split(url)
     if not parts.scheme or "://" not in url:
         raise ValueError(mark("write it like file:///srv/vault"))
+    if parts.scheme == "s3":
+        _check_bucket(parts)
     if parts.scheme == "file" and (parts.netloc not in {"", "localhost"} or not parts.path.startswith("/")):
         raise ValueError(mark("a local vault is written file:///absolute/path"))
     return url
+
+
+def _check_bucket(parts: SplitResult) -> None:
+    """Raise ValueError unless these are the parts of s3://BUCKET[/PREFIX][?endpoint_url=URL&region=NAME]."""
+    if not _BUCKET.fullmatch(parts.netloc):
+        raise ValueError(mark("write it like s3://bucket/prefix; credentials have a file of their own"))
+    query = parse_qs(parts.query, keep_blank_values=True)
+    if set(query) - {"endpoint_url", "region"} or any(len(values) > 1 for values in query.values()):
+        raise ValueError(mark("a bucket's URL knows the parameters endpoint_url and region, each once"))
+    if parts.fragment:
+        raise ValueError(mark("a bucket's URL knows the parameters endpoint_url and region, each once"))
+    if "endpoint_url" not in query:
+        return
+    endpoint = _split(query["endpoint_url"][0])
+    if not endpoint.hostname or endpoint.scheme not in {"https", "http"} or "@" in endpoint.netloc:
+        raise ValueError(mark("endpoint_url is written like https://host:port"))
+    if endpoint.scheme == "http" and not is_loopback(endpoint.hostname):
+        raise ValueError(mark("use https; plain http is for this computer only"))
 
 
 def _split(url: str) -> SplitResult:

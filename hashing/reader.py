@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hashing.chunks import CHUNK_SIZE, ChunkDigests
 from hashing.digest import Algorithm, Digest
@@ -37,14 +37,21 @@ class Reading:
         return next(digest for digest in self.digests if digest.algorithm is Algorithm.SHA256)
 
 
+class Stream(Protocol):
+    """Bytes that have no descriptor: a request's answer."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read what comes into ``buffer`` and return its length; 0 at the end."""
+
+
 def read_through(
-    source_fd: int,
+    source: int | Stream,
     *,
     algorithms: Sequence[Algorithm] = (Algorithm.SHA256,),
     sink_fd: int | None = None,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Reading:
-    """Read ``source_fd`` from its position to the end, once; copy it to ``sink_fd`` and digest it.
+    """Read a descriptor or stream from its position to the end, once; copy it to ``sink_fd`` and digest it.
 
     ``on_bytes`` is called in this thread with the number of bytes just read (not the sum so far);
     what it raises ends the reading and reaches the caller. ``algorithms`` must contain SHA-256.
@@ -57,20 +64,20 @@ def read_through(
         raise ValueError("SHA-256 is always computed")
     flat = {algorithm: _Flat(algorithm) for algorithm in algorithms}
     chunks = _LaterChunks()
-    status = os.fstat(source_fd)
-    large = not stat.S_ISREG(status.st_mode) or status.st_size > SMALL
-    if large:
+    expected = _size(source) if isinstance(source, int) else None
+    large = expected is None or expected > SMALL
+    if large and isinstance(source, int):
         with suppress(OSError):  # a pipe has no read-ahead
-            os.posix_fadvise(source_fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            os.posix_fadvise(source, 0, 0, os.POSIX_FADV_SEQUENTIAL)
     sink = None if sink_fd is None else Sink(sink_fd, direct=large)
     consumers: list[Consumer] = [*flat.values(), chunks]
     if sink is not None:
         consumers.insert(0, sink)
     try:
-        if large:
-            size = _read_threaded(source_fd, consumers, on_bytes)
+        if expected is None or large:
+            size = _read_threaded(source, consumers, on_bytes)
         else:
-            size = _read_inline(source_fd, consumers, on_bytes, expected=status.st_size)
+            size = _read_inline(source, consumers, on_bytes, expected=expected)
     finally:
         if sink is not None:
             sink.close()
@@ -82,12 +89,20 @@ def read_through(
     )
 
 
-def _read_threaded(fd: int, consumers: Sequence[Consumer], on_bytes: Callable[[int], None] | None) -> int:
+def _size(fd: int) -> int | None:
+    """Return the size of a regular file in bytes; None for a pipe or a device."""
+    status = os.fstat(fd)
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _read_threaded(
+    source: int | Stream, consumers: Sequence[Consumer], on_bytes: Callable[[int], None] | None
+) -> int:
     size = 0
     with Ring(consumers) as ring:
         while True:
             slot = ring.slot()
-            length = _fill(fd, slot.view)
+            length = _fill(source, slot.view)
             if length:
                 ring.publish(slot, length)
                 size += length
@@ -98,7 +113,7 @@ def _read_threaded(fd: int, consumers: Sequence[Consumer], on_bytes: Callable[[i
 
 
 def _read_inline(
-    fd: int,
+    source: int | Stream,
     consumers: Sequence[Consumer],
     on_bytes: Callable[[int], None] | None,
     *,
@@ -108,7 +123,7 @@ def _read_inline(
     view = memoryview(bytearray(expected + 1))
     size = 0
     while True:
-        length = _fill(fd, view)
+        length = _fill(source, view)
         if length:
             for consumer in consumers:
                 consumer.feed(view[:length])
@@ -119,12 +134,13 @@ def _read_inline(
             return size
 
 
-def _fill(fd: int, view: memoryview) -> int:
+def _fill(source: int | Stream, view: memoryview) -> int:
     """Read until ``view`` is full or the file ends: reads may be short. Interrupts are retried (PEP 475)."""
     filled = 0
     while filled < len(view):
-        length = os.readv(fd, [view[filled:]])
-        if length == 0:
+        rest = view[filled:]
+        length = os.readv(source, [rest]) if isinstance(source, int) else source.readinto(rest)
+        if not length:
             break
         filled += length
     return filled

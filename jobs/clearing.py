@@ -2,7 +2,6 @@
 
 from config.errors import DigestMismatchError, ObjectMissingError, SealdockError
 from hashing.digest import Digest
-from hashing.reader import read_through
 from ingest.clearing import clear
 from ingest.source import FolderSource
 from jobs import outcomes
@@ -14,6 +13,7 @@ from metadata.repo import dockings, integrity, objects
 from metadata.states import SAFE, ClipState
 from storage import layout
 from storage.confirm import Confirmation
+from storage.reading import read_all
 
 NEVER = "never"
 
@@ -52,7 +52,7 @@ def _read_back(node: Node, expected: Digest) -> None:
     if not versions or versions[-1].confirmation != Confirmation.FULL.value:
         raise ObjectMissingError(key=key)
     with node.vault.open(key, versions[-1].version) as stored:
-        found = read_through(stored.fileno()).sha256
+        found = read_all(stored).sha256
     if not found.matches(expected):
         raise DigestMismatchError(what=key, algorithm="sha256", expected=expected.hex, found=found.hex)
 

@@ -25,7 +25,7 @@ from metadata.events import EventKind
 from metadata.models import CustodyEvent
 from metadata.register import Register
 from metadata.repo import recorders
-from storage.local import LocalVault
+from storage.vault import Vault
 
 
 def prepare(home: Path) -> Settings:
@@ -75,16 +75,19 @@ def _make_keys(settings: Settings) -> None:
     durable.fsync_dir(settings.keys_path.parent)
 
 
-def initialise_register(register: Register, settings: Settings, signer: keys.Signer, actor: Actor) -> None:
-    """Create the schema, the station and the first event. Raises HomeExistsError if it stands already.
+def initialise_register(
+    register: Register, settings: Settings, vault: Vault, signer: keys.Signer, actor: Actor
+) -> None:
+    """Prepare the vault; create the schema, the station and the first event.
 
     The schema is made by the role of ``database.owner_url``, which then grants the register's role what
-    it needs; without that setting one role does both.
+    it needs; without that setting one role does both. Raises HomeExistsError if it stands already,
+    VaultWithoutLockError for a bucket that cannot lock.
     """
     owned = _owned(register, settings)
     try:
         _refuse_finished(owned, settings)
-        LocalVault.create(LocalVault.from_url(settings.vault_url).root)
+        vault.prepare()
         schema.upgrade(owned)
         if owned is not register:
             roles.grant(owned, roles.role_of(register))

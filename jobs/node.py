@@ -105,8 +105,9 @@ class Node:
         return Limits(timeout=media.timeout, memory_bytes=media.memory_bytes, output_bytes=media.output_bytes)
 
     def close(self) -> None:
-        """Stop the probers and close the register."""
+        """Stop the probers, close vault and register."""
         for probers in self._started:
             probers.close()
         self._started.clear()
+        self.vault.close()
         self.register.close()

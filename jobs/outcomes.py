@@ -32,7 +32,8 @@ def in_vault(node: Node, clip: Clip) -> bool:
     """Tell whether the vault shows an object under a clip's digest (it is hashed before it counts)."""
     if clip.sha256 is None:
         return False
-    return bool(node.vault.versions(layout.clip_key(Digest.of_sha256(clip.sha256))))
+    found = node.vault.versions(layout.clip_key(Digest.of_sha256(clip.sha256)))
+    return not all(version.marker for version in found)
 
 
 def operator(docking: Docking) -> Actor:

@@ -145,7 +145,7 @@ def _restore(
             rows += objects.versions_at(session, node.vault_name, item.key)
     # What was promised before stays promised.
     until = max([lock_until(node, clip), *(row.lock_until for row in rows if row.lock_until is not None)])
-    versions = node.vault.versions(key)
+    versions = [version for version in node.vault.versions(key) if not version.marker]
     original = versions[0] if versions else _from_card(node, source, docking, clip, turn, until)
     put = [(original, StoredKind.ORIGINAL, expected)]
     for item in beside:

@@ -57,7 +57,7 @@ class Register:
     def require(self) -> None:
         """Raise RegisterMissingError where the file is gone: opening would make an empty one in its place."""
         database = self._backend.reader.url.database
-        if self._backend.name == sqlite.NAME and database and not Path(database).exists():
+        if self._backend.name == "sqlite" and database and not Path(database).exists():
             raise RegisterMissingError(url=self.url)
 
     def check_version(self) -> None:

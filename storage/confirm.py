@@ -66,4 +66,9 @@ def confirm(vault: Vault, expected: Expected) -> StoredVersion:
 
 def locked(found: StoredVersion, until: datetime) -> bool:
     """Tell whether a version's lock holds at least until a date."""
-    return found.lock_mode is not LockMode.NONE and found.lock_until is not None and found.lock_until >= until
+    return binding(found) and found.lock_until is not None and found.lock_until >= until
+
+
+def binding(found: StoredVersion) -> bool:
+    """Tell whether a lock is one that counts: governance can be lifted by who has a permission."""
+    return found.lock_mode in {LockMode.COMPLIANCE, LockMode.ADVISORY}

@@ -1,6 +1,7 @@
 """Check that a vault still holds, unchanged and locked, what was stored in it.
 
-1. The newest version of the key is the one that was confirmed (a newer one on top is a finding).
+1. The newest version of the key is the one that was confirmed (a newer one, or a delete marker, on top is a
+   finding).
 2. Its size and its lock are what the register holds; the lock may only be longer.
 3. ``sample``: some random chunks are read and compared with their digests.
 4. ``full``: every chunk is read and compared.
@@ -9,19 +10,19 @@ The chunk digests come from the register; that they are the sealed ones follows 
 root, which the caller compares with the manifest.
 """
 
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from io import BufferedReader
 
 from config.errors import ObjectMissingError
 from hashing.chunks import ChunkDigests
 from hashing.digest import Digest
-from hashing.reader import read_chunk, read_chunks, read_through
-from storage.confirm import locked
-from storage.vault import LockMode, Vault
+from storage.confirm import binding, locked
+from storage.reading import chunk_of, chunks_of, read_all
+from storage.vault import Vault
 
 SAMPLED_CHUNKS = 4
 
@@ -67,10 +68,10 @@ def check(vault: Vault, target: Target, level: Level, *, rng: random.Random | No
             return Finding(problem, 0)
         with vault.open(target.key, target.version) as stored:
             if isinstance(target.content, Digest):
-                return _document(stored.fileno(), target.content)
+                return _document(stored, target.content)
             if level is Level.FULL:
-                return _full(stored.fileno(), target.content)
-            return _sample(stored.fileno(), target.content, rng or random.SystemRandom())
+                return _full(stored, target.content)
+            return _sample(stored, target.size, target.content, rng or random.SystemRandom())
     except ObjectMissingError:
         return Finding("missing", 0)
     except OSError as error:
@@ -82,35 +83,36 @@ def _lock_problem(vault: Vault, target: Target) -> str | None:
     versions = vault.versions(target.key)
     if not versions:
         return "missing"
+    if versions[0].marker:
+        return "delete-marker"
     if versions[0].version != target.version:
         return "newer-version"
     found = vault.head(target.key, target.version)
     if found.size != target.size:
         return "size"
-    if found.lock_mode is LockMode.NONE:
+    if not binding(found):
         return "lock-missing"
     shortened = target.lock_until is not None and not locked(found, target.lock_until)
     return "lock-shortened" if shortened else None
 
 
-def _document(fd: int, expected: Digest) -> Finding:
-    found = read_through(fd)
+def _document(stored: BufferedReader, expected: Digest) -> Finding:
+    found = read_all(stored)
     return Finding(None if found.sha256.matches(expected) else "digest", found.size)
 
 
-def _full(fd: int, expected: ChunkDigests) -> Finding:
-    size, found = read_chunks(fd)
+def _full(stored: BufferedReader, expected: ChunkDigests) -> Finding:
+    size, found = chunks_of(stored)
     return Finding(None if found.leaves == expected.leaves else "digest", size)
 
 
-def _sample(fd: int, expected: ChunkDigests, rng: random.Random) -> Finding:
+def _sample(stored: BufferedReader, size: int, expected: ChunkDigests, rng: random.Random) -> Finding:
     picked: Sequence[int] = range(expected.count)
     if expected.count > SAMPLED_CHUNKS:
         picked = rng.sample(picked, SAMPLED_CHUNKS)
-    size = os.fstat(fd).st_size
     done = 0
     for index in picked:
         done += min(expected.size, size - index * expected.size)
-        if read_chunk(fd, index) != expected.leaf(index):
+        if chunk_of(stored, index) != expected.leaf(index):
             return Finding("digest", done)
     return Finding(None, done)

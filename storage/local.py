@@ -18,9 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
 from stat import S_ISREG
-from typing import BinaryIO, get_args
+from typing import get_args
 from urllib.parse import unquote, urlsplit
 
 from config.errors import (
@@ -85,6 +86,13 @@ class LocalVault:
         if parts.query or parts.fragment or "\0" in path:
             raise InvalidSettingError(key="vault.url", problem="write ? as %3F and # as %23 in a path")
         return cls(Path(path), immutable=immutable)
+
+    def prepare(self) -> None:
+        """Make the folders, as ``create`` does; see ``Vault.prepare``."""
+        self.create(self.root)
+
+    def close(self) -> None:
+        """Do nothing: no folder stays open."""
 
     def put_file(
         self,
@@ -153,7 +161,7 @@ class LocalVault:
                 ),
             )
 
-    def open(self, key: str, version: str) -> BinaryIO:
+    def open(self, key: str, version: str) -> BufferedReader:
         """Open a version; see ``Vault.open``.
 
         Without a lock record nothing but the bytes says which version they are: the caller's hash decides.

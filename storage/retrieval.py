@@ -10,7 +10,8 @@ from pathlib import Path
 from config.errors import DigestMismatchError, ObjectMissingError, RetrievalTargetError
 from hashing import durable
 from hashing.digest import Digest
-from hashing.reader import SinkError, read_through
+from hashing.reader import SinkError
+from storage.reading import read_all
 from storage.vault import Vault
 
 MAX_NAME = 180
@@ -60,7 +61,7 @@ def fetch(
         raise RetrievalTargetError(path=str(target), problem=os.strerror(error.errno or 0)) from error
     try:
         with vault.open(key, version) as stored:
-            reading = read_through(stored.fileno(), sink_fd=sink)
+            reading = read_all(stored, sink_fd=sink)
         os.fsync(sink)
         if not reading.sha256.matches(expected):
             raise DigestMismatchError(

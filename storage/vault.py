@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from hashing.digest import Digest
 
@@ -38,6 +39,8 @@ class ReadBack(StrEnum):
     """From the medium: the page cache had been emptied of them first, and that was checked."""
     CACHE = "cache"
     """Perhaps from memory: the cache could not be emptied (tmpfs, some network file systems)."""
+    STORE = "store"
+    """From a store over the network, all of them; what it read them from it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class StoredVersion:
     """The bytes were there before this put: it hashed them and wrote nothing but, perhaps, a later lock."""
     read_back: ReadBack | None = None
     """How a put read the bytes back; None where nothing was read (head, versions, extend_lock)."""
+    marker: bool = False
+    """No bytes but a delete marker of an S3 store: it hides older versions from who names none of them."""
 
     def __post_init__(self) -> None:
         """Refuse descriptions that contradict themselves."""
@@ -80,6 +85,15 @@ class Vault(Protocol):
     @property
     def url(self) -> str:
         """Where the vault is, without secrets."""
+
+    def prepare(self) -> None:
+        """Make what a new vault needs, or check that it is there; harmless to repeat.
+
+        Raises VaultWithoutLockError for a store that cannot lock.
+        """
+
+    def close(self) -> None:
+        """Give connections and threads back."""
 
     def put_file(
         self,
@@ -126,10 +140,13 @@ class Vault(Protocol):
         """
 
     def versions(self, key: str) -> tuple[StoredVersion, ...]:
-        """Describe every version at ``key``, newest first; empty when there is none."""
+        """Describe every version and delete marker at ``key``, newest first; empty when there is none."""
 
-    def open(self, key: str, version: str) -> BinaryIO:
+    def open(self, key: str, version: str) -> BufferedReader:
         """Open exactly this version for reading from its start. The caller hashes what it reads.
+
+        It can be sought in. Only a vault on a file system gives a file with a descriptor: ``storage.reading``
+        reads either kind the quickest way.
 
         Raises:
             ObjectMissingError: no such version.

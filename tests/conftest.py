@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import postgres as support
+from tests.support.store import Store
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,17 @@ def corpus(project_root: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("no folder of real camera files on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def store() -> Store:
+    """A real S3 store with object lock. Where the project itself is tested, there must be one."""
+    found = Store.from_environment()
+    if found is not None:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail("TEST_S3_ENDPOINT is not set: no Ceph was started (deploy/dev/ceph.sh)")
+    pytest.skip("needs an S3 store: `make test` starts a Ceph when root calls")
 
 
 @pytest.fixture(scope="session")

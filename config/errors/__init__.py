@@ -87,7 +87,9 @@ from config.errors.vault import (
     VaultError,
     VaultFullError,
     VaultKeyInvalidError,
+    VaultRefusedError,
     VaultUnavailableError,
+    VaultWithoutLockError,
 )
 
 __all__ = [
@@ -162,7 +164,9 @@ __all__ = [
     "VaultError",
     "VaultFullError",
     "VaultKeyInvalidError",
+    "VaultRefusedError",
     "VaultUnavailableError",
+    "VaultWithoutLockError",
     "VerificationFailedError",
     "VolumeSwappedError",
     "all_errors",

@@ -1,4 +1,4 @@
-"""Errors of the vault: exit codes 50 to 57."""
+"""Errors of the vault: exit codes 50 to 59."""
 
 from config.errors.base import SealdockError
 from config.errors.integrity import IntegrityError
@@ -79,6 +79,32 @@ class VaultUnavailableError(VaultError):
     retriable = True
 
 
+class VaultRefusedError(VaultUnavailableError):
+    """The store answers, and refuses. Facts: vault, problem."""
+
+    code = "vault-refused"
+    exit_code = 58
+    happened = mark("The vault {vault} refuses: {problem}.")
+    safe = mark("Clips are offloaded and sealed as usual and wait in the spool; nothing was deleted.")
+    todo = mark(
+        "Check the credentials, the bucket's name and its policy; storing goes on by itself. "
+        "Do not clear the recorder until then."
+    )
+
+
+class VaultWithoutLockError(VaultError):
+    """A store that cannot lock is no vault. Facts: vault, problem."""
+
+    code = "vault-without-lock"
+    exit_code = 59
+    happened = mark("The bucket of the vault {vault} cannot lock what is stored in it: {problem}.")
+    safe = mark("Nothing was stored in it.")
+    todo = mark(
+        "Make a new bucket with object lock (it switches versioning on, too) and name it in vault.url; most "
+        "stores cannot switch it on later."
+    )
+
+
 class VaultKeyInvalidError(VaultError):
     """A name that is no key of the vault. Facts: key."""
 
@@ -93,7 +119,7 @@ class RetrievalIncompleteError(VaultError):
     """Some of the clips asked for were not given out. Facts: refused (ids and reasons), given (how many)."""
 
     code = "retrieval-incomplete"
-    exit_code = 58
+    exit_code = 48
     happened = mark("Not all clips could be given out: {refused}.")
     safe = mark("{given} clips were given out, whole and logged; of the others nothing appeared.")
     todo = mark("Do not present these copies as complete; see `sealdock clips` and run `sealdock verify`.")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Run the tests in .venv (made by setup.sh) as an ordinary user; arguments go to pytest. When root calls, that user is
-# `nobody`, and a checkout that nobody cannot read is copied to a temporary folder, removed afterwards.
+# `nobody`, and a checkout that nobody cannot read is copied to a temporary folder, removed afterwards. When root runs all
+# tests, a Ceph is started for those of an S3 vault (ceph.sh); for some tests, start one and name it by its variables.
 set -euo pipefail
 umask 022
 # shellcheck source=deploy/dev/common.sh
@@ -20,6 +21,7 @@ clean_up() {
   for left in "$work"/tmp/sealdock-pg.*; do
     [[ ! -d $left ]] || "${tester[@]}" "$tree/deploy/dev/postgres.sh" crash "$left" 2>/dev/null || true
   done
+  [[ ! -e $work/ceph ]] || "$root/deploy/dev/ceph.sh" stop "$work/ceph"
   chmod -R u+rwX "$work" 2>/dev/null || true
   rm -rf "$work"
 }
@@ -74,6 +76,16 @@ if ! "${tester[@]}" test -w "$tree"; then
   options=(-p no:cacheprovider)
 fi
 
+# Sets `store`: the S3 store for tests, as variables.
+store=()
+if [[ -n ${TEST_S3_ENDPOINT:-} ]]; then
+  mapfile -t store < <(env | grep ^TEST_S3_)
+elif ((EUID == 0 && $# == 0)); then
+  port=$("$venv/bin/python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  "$root/deploy/dev/ceph.sh" start "$work/ceph" "$port"
+  mapfile -t store <"$work/ceph/environment"
+fi
+
 cd "$tree"
 # run USER... :: ARGUMENTS...: pytest with a clean environment, as the user that the first words lead to.
 run() {
@@ -82,7 +94,7 @@ run() {
   shift
   "${as[@]}" env -i "${bare[@]}" \
     PATH="$path" HOME="$work/home" TMPDIR="$work/tmp" LANG=C.UTF-8 TERM="${TERM:-dumb}" ${CI:+"CI=$CI"} \
-    HYPOTHESIS_STORAGE_DIRECTORY="$work/tmp/hypothesis" ${corpus:+"TEST_CORPUS=$corpus"} \
+    HYPOTHESIS_STORAGE_DIRECTORY="$work/tmp/hypothesis" ${corpus:+"TEST_CORPUS=$corpus"} "${store[@]}" \
     ${TEST_POSTGRES_URL:+"TEST_POSTGRES_URL=$TEST_POSTGRES_URL" "TEST_POSTGRES_OWNER_URL=$TEST_POSTGRES_OWNER_URL"} \
     "$tree/.venv/bin/python" -m pytest "${options[@]}" "$@" </dev/null
 }

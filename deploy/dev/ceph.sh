@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# A Ceph cluster of one node with an S3 gateway, on loopback, for tests: a monitor, one OSD on a sparse file, a gateway.
+#   ceph.sh start DIR [PORT]   make it in a new folder DIR; the monitor takes the port after PORT (default 7480)
+#   ceph.sh stop DIR           end what runs there and remove DIR
+# What pytest has to know is left in DIR/environment. The keys there are for tests and open nothing else.
+# Needs root, and the Debian packages ceph-mon, ceph-osd, radosgw and ceph-common. No systemd, no manager daemon.
+set -euo pipefail
+umask 022
+
+usage() {
+  sed -n '2,6s/^# //p' "$0" >&2
+  exit 2
+}
+action=${1:-} dir=${2:-} port=${3:-7480}
+[[ -n $dir ]] || usage
+
+configure() {
+  cat >ceph.conf <<CONF
+[global]
+fsid = $(cat /proc/sys/kernel/random/uuid)
+mon host = [v2:127.0.0.1:$((port + 1))]
+mon initial members = a
+auth cluster required = cephx
+auth service required = cephx
+auth client required = cephx
+ms bind ipv4 = true
+public network = 127.0.0.0/8
+keyring = $dir/keyring
+run dir = $dir/run
+pid file = $dir/run/\$name.pid
+log file = $dir/log/\$name.log
+admin socket =
+crash dir = $dir/log
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 8
+osd crush chooseleaf type = 0
+mon allow pool size one = true
+[mon.a]
+mon data = $dir/mon
+[osd]
+osd data = $dir/osd
+osd objectstore = bluestore
+bluestore block size = 10737418240
+bluestore block create = true
+osd memory target = 939524096
+[client.rgw]
+rgw frontends = beast endpoint=127.0.0.1:$port
+rgw enable usage log = false
+CONF
+}
+
+make_keys() {
+  ceph-authtool --create-keyring keyring --gen-key -n mon. --cap mon 'allow *'
+  ceph-authtool keyring --gen-key -n client.admin --cap mon 'allow *' --cap osd 'allow *' --cap mgr 'allow *'
+  ceph-authtool keyring --gen-key -n osd.0 --cap mon 'allow profile osd' --cap osd 'allow *'
+  ceph-authtool keyring --gen-key -n client.rgw --cap mon 'allow rw' --cap osd 'allow rwx'
+}
+
+start_monitor() {
+  monmaptool --create --fsid "$(ceph-conf --lookup fsid)" --addv a "[v2:127.0.0.1:$((port + 1))]" monmap
+  ceph-mon --mkfs -i a --monmap monmap --keyring keyring
+  ceph-mon -i a
+}
+
+start_osd() {
+  local uuid
+  uuid=$(cat /proc/sys/kernel/random/uuid)
+  ceph osd new "$uuid" 0
+  ceph-osd -i 0 --mkfs --osd-uuid "$uuid" --keyring keyring
+  ceph-osd -i 0
+}
+
+start_gateway() {
+  radosgw -n client.rgw
+  for _ in {1..600}; do
+    # Any answer will do: the first one comes when the gateway has made its pools.
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port" && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && read -r -t 5 _ <&3) 2>/dev/null; then
+      return
+    fi
+    sleep 0.1
+  done
+  echo "The gateway does not answer; see $dir/log" >&2
+  return 1
+}
+
+# Who stores (station), who owns the bucket and sets its policy (owner), and who may store one MiB (small).
+make_users() {
+  local user
+  for user in station owner small; do
+    radosgw-admin user create --uid="$user" --display-name="$user" --access-key="test-$user" --secret-key="test-$user-secret"
+  done
+  radosgw-admin quota set --quota-scope=user --uid=small --max-size=1048576
+  radosgw-admin quota enable --quota-scope=user --uid=small
+}
+
+start() {
+  mkdir -p "$dir"/{run,log,mon,osd}
+  cd "$dir"
+  dir=$PWD
+  export CEPH_CONF=$dir/ceph.conf
+  configure
+  # They tell a lot; it is of interest when they fail.
+  { make_keys && start_monitor && start_osd && start_gateway && make_users; } >log/start.log 2>&1 || {
+    tail -n 30 log/start.log >&2
+    stop
+    exit 1
+  }
+  cat >environment <<ENVIRONMENT
+TEST_S3_ENDPOINT=http://127.0.0.1:$port
+TEST_S3_ACCESS_KEY=test-station
+TEST_S3_SECRET_KEY=test-station-secret
+TEST_S3_OWNER_ACCESS_KEY=test-owner
+TEST_S3_OWNER_SECRET_KEY=test-owner-secret
+TEST_S3_SMALL_ACCESS_KEY=test-small
+TEST_S3_SMALL_SECRET_KEY=test-small-secret
+ENVIRONMENT
+}
+
+stop() {
+  local file pid
+  # Killed, not asked: nothing in there is to be kept.
+  for file in "$dir"/run/*.pid; do
+    [[ -e $file ]] || continue
+    pid=$(<"$file")
+    kill -KILL "$pid" 2>/dev/null || continue
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+  done
+  rm -rf "$dir"
+}
+
+case $action in
+  start) start ;;
+  stop) stop ;;
+  *) usage ;;
+esac

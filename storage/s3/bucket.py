@@ -1,0 +1,176 @@
+"""What a bucket says of the versions in it, and the few requests that change something."""
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from config.errors import LockMissingError, ObjectMissingError, VaultWithoutLockError
+from config.messages import Phrase, mark
+from storage.s3.faults import AbsentError, RejectedError, translated
+from storage.vault import LockMode, StoredVersion
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef, ListObjectVersionsOutputTypeDef
+
+    from storage.s3.address import Address
+
+_MODES = {"COMPLIANCE": LockMode.COMPLIANCE, "GOVERNANCE": LockMode.GOVERNANCE}
+OWNER: Literal["bucket-owner-full-control"] = "bucket-owner-full-control"
+"""An object belongs to who uploads it: without this the bucket's owner could not read or extend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A version, or a delete marker, as a listing has it."""
+
+    version: str
+    size: int
+    marker: bool
+
+
+class Bucket:
+    """One bucket, seen by keys below the vault's prefix. Errors are those of ``faults.translated``."""
+
+    def __init__(self, client: "S3Client", address: "Address") -> None:
+        self.client = client
+        self.name = address.bucket
+        self.prefix = address.prefix
+        self.url = address.url
+
+    def full(self, key: str) -> str:
+        """Return the key in the bucket."""
+        return self.prefix + key
+
+    def check(self) -> None:
+        """Raise VaultWithoutLockError unless the bucket keeps versions and can lock them for good.
+
+        A default retention of the weaker kind would be in the way: what it locks first, nobody without the
+        right to lift it can lock better.
+        """
+        with translated(self.url):
+            versioning = self.client.get_bucket_versioning(Bucket=self.name).get("Status")
+        if versioning != "Enabled":
+            raise VaultWithoutLockError(vault=self.url, problem=Phrase(mark("versioning is off")))
+        try:
+            with translated(self.url):
+                found = self.client.get_object_lock_configuration(Bucket=self.name)
+        except RejectedError as error:
+            raise VaultWithoutLockError(vault=self.url, problem=Phrase(mark("object lock is off"))) from error
+        lock = found["ObjectLockConfiguration"]
+        if lock.get("ObjectLockEnabled") != "Enabled":
+            raise VaultWithoutLockError(vault=self.url, problem=Phrase(mark("object lock is off")))
+        if lock.get("Rule", {}).get("DefaultRetention", {}).get("Mode") == "GOVERNANCE":
+            problem = Phrase(mark("its default retention is governance, which can be lifted"))
+            raise VaultWithoutLockError(vault=self.url, problem=problem)
+
+    def entries(self, key: str) -> list[Entry]:
+        """List the versions and delete markers of a key, newest first."""
+        full = self.full(key)
+        found = []
+        # A listing begins with the key itself: no other key that starts with it sorts before.
+        for page in self._pages(full):
+            rows = [
+                *((row, row.get("Size", 0), False) for row in page.get("Versions", [])),
+                *((row, 0, True) for row in page.get("DeleteMarkers", [])),
+            ]
+            ours = [row for row in rows if row[0].get("Key") == full]
+            found += ours
+            if len(ours) < len(rows):
+                break
+        found.sort(key=lambda row: (row[0]["IsLatest"], row[0]["LastModified"]), reverse=True)
+        return [Entry(row["VersionId"], size, marker) for row, size, marker in found]
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """List keys that have a version, whether a delete marker lies on top or not; ascending, each once."""
+        last = None
+        for page in self._pages(self.full(prefix)):
+            for row in page.get("Versions", []):
+                if row["Key"] != last:
+                    last = row["Key"]
+                    yield last.removeprefix(self.prefix)
+
+    def head(self, key: str, version: str) -> "HeadObjectOutputTypeDef":
+        """Ask for the headers of exactly this version. Raises ObjectMissingError."""
+        try:
+            with translated(self.url):
+                return self.client.head_object(Bucket=self.name, Key=self.full(key), VersionId=version)
+        except (AbsentError, RejectedError) as error:
+            # An answer to HEAD has no body: only another question tells a lost bucket from a lost object.
+            self.entries(key)
+            raise ObjectMissingError(key=key) from error
+
+    def describe(self, key: str, version: str) -> StoredVersion:
+        """Describe exactly this version as the store does now. Raises ObjectMissingError."""
+        found = self.head(key, version)
+        mode = _MODES.get(found.get("ObjectLockMode", ""), LockMode.NONE)
+        return StoredVersion(
+            key=key,
+            version=version,
+            size=found["ContentLength"],
+            lock_mode=mode,
+            lock_until=None if mode is LockMode.NONE else found["ObjectLockRetainUntilDate"].astimezone(UTC),
+        )
+
+    def put(self, key: str, data: bytes, until: datetime) -> str | None:
+        """Upload a small object in one request; return its version if the store said it."""
+        with translated(self.url):
+            answer = self.client.put_object(
+                Bucket=self.name,
+                Key=self.full(key),
+                Body=data,
+                ContentMD5=base64_md5(data),
+                ACL=OWNER,
+                ObjectLockMode="COMPLIANCE",
+                ObjectLockRetainUntilDate=until,
+            )
+        return answer.get("VersionId")
+
+    def lock(self, key: str, version: str, until: datetime) -> None:
+        """Lock exactly this version. Raises LockMissingError if the bucket cannot."""
+        try:
+            with translated(self.url):
+                self.client.put_object_retention(
+                    Bucket=self.name,
+                    Key=self.full(key),
+                    VersionId=version,
+                    Retention={"Mode": "COMPLIANCE", "RetainUntilDate": until},
+                )
+        except AbsentError as error:
+            raise ObjectMissingError(key=key) from error
+        except RejectedError as error:
+            raise LockMissingError(key=key, expected=until.isoformat(), found=str(error)) from error
+
+    def body(self, key: str, version: str, start: int, end: int) -> "StreamingBody":
+        """Ask for the bytes from ``start`` to ``end`` (not included) of exactly this version."""
+        answer = self.client.get_object(
+            Bucket=self.name, Key=self.full(key), VersionId=version, Range=f"bytes={start}-{end - 1}"
+        )
+        return answer["Body"]
+
+    def _pages(self, prefix: str) -> "Iterator[ListObjectVersionsOutputTypeDef]":
+        with translated(self.url):
+            pages = self.client.get_paginator("list_object_versions").paginate(
+                Bucket=self.name, Prefix=prefix
+            )
+            yield from pages
+
+
+def base64_md5(data: bytes) -> str:
+    """Return the MD5 of bytes as the header Content-MD5 has it; it is no proof, but finds what wires do."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+
+def bare(etag: str) -> str:
+    """Return an ETag without its quotes."""
+    return etag.strip('"')
+
+
+def whole_seconds(moment: datetime) -> datetime:
+    """Round a time up to whole seconds: stores keep no more, and a lock must not end early."""
+    return datetime.fromtimestamp(math.ceil(moment.timestamp()), UTC)

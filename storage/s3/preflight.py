@@ -1,0 +1,139 @@
+"""What a store honours, tried with throw-away objects on short locks; nothing is taken from its manual.
+
+Judged by the way the vault itself stores: the objects are put by ``S3Vault``, which sets the lock afterwards
+and reads it back. Then everything that must be refused is tried on them. A refusal proves something only if
+the same credential may delete an object that is *not* locked; where it may not, the outcome is ``UNTRIED``.
+"""
+
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from config.errors import LockMissingError, VaultError, VaultWithoutLockError
+from config.messages import mark
+from hashing.digest import Digest
+from storage.s3.multipart import PART
+from storage.s3.trials import Trials
+from storage.s3.vault import S3Vault
+from storage.vault import StoredVersion
+
+LOCK = timedelta(seconds=20)
+FOLDER = "preflight"
+
+
+class Outcome(StrEnum):
+    """How a check ended."""
+
+    YES = "yes"
+    NO = "no"
+    UNTRIED = "untried"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was tried. ``required``: without it the store is no vault; else it is a warning."""
+
+    name: str
+    title: str
+    required: bool
+    outcome: Outcome
+
+
+def preflight(vault: S3Vault) -> Iterator[Check]:
+    """Try a store and yield what it honours, check by check.
+
+    Raises VaultUnavailableError or VaultRefusedError if it cannot be tried at all.
+    """
+    bucket = vault.bucket
+    try:
+        bucket.check()
+        lockable = True
+    except VaultWithoutLockError:
+        lockable = False
+    yield _check("object-lock", mark("the bucket keeps versions and can lock them for good"), lockable)
+    if not lockable:
+        return
+    trials = Trials(bucket, f"{FOLDER}/{secrets.token_hex(8)}")
+    default = trials.default_retention()
+    yield _check(
+        "default-retention", mark("a default retention locks what is not locked yet"), default, required=False
+    )
+    may_delete = False if default else trials.may_delete()
+    for kind, put in (("single", _put_single), ("multipart", _put_multipart)):
+        yield from _locked(vault, trials, kind, put, may_delete=may_delete)
+    yield from _extras(trials)
+
+
+def _locked(
+    vault: S3Vault,
+    trials: Trials,
+    kind: str,
+    put: Callable[[S3Vault, str, datetime], StoredVersion],
+    *,
+    may_delete: bool,
+) -> Iterator[Check]:
+    """Store one object as the vault does, and try everything on it that a lock has to refuse."""
+    key = f"{trials.folder}/{kind}"
+    try:
+        stored: StoredVersion | None = put(vault, key, datetime.now(UTC) + LOCK)
+    except (LockMissingError, VaultWithoutLockError):
+        stored = None
+    title = (
+        mark("an object sent in one request is locked and reads back")
+        if kind == "single"
+        else mark("an object sent in parts is locked and reads back")
+    )
+    yield _check(f"lock-{kind}", title, stored is not None)
+    if stored is None or stored.lock_until is None:
+        return
+    tried = trials.on(key, stored.version, stored.lock_until)
+    for name, title, refused, proves in (
+        ("delete", mark("deleting a locked version is refused"), tried.delete, may_delete),
+        ("bypass", mark("deleting it with a governance bypass is refused"), tried.bypass, may_delete),
+        ("shorten", mark("shortening its lock is refused"), tried.shorten, True),
+        ("weaken", mark("making its lock a governance lock is refused"), tried.weaken, True),
+    ):
+        outcome = Outcome.NO if not refused() else Outcome.YES if proves else Outcome.UNTRIED
+        yield Check(f"refuses-{name}-{kind}", title, required=True, outcome=outcome)
+    try:
+        later = stored.lock_until + timedelta(seconds=5)
+        extended = vault.extend_lock(key, stored.version, later).lock_until == later
+    except VaultError:
+        extended = False
+    yield _check(f"extends-{kind}", mark("its lock is extended"), extended)
+
+
+def _extras(trials: Trials) -> Iterator[Check]:
+    for name, title, honoured in (
+        (
+            "multipart-lock-arguments",
+            mark("a lock asked for with an upload in parts is kept"),
+            trials.multipart,
+        ),
+        ("legal-hold", mark("a legal hold is set and lifted"), trials.hold),
+        ("content-md5", mark("bytes that do not fit their Content-MD5 are refused"), trials.content_md5),
+        ("checksums", mark("bytes that do not fit their SHA-256 checksum are refused"), trials.checksum),
+        ("conditional-writes", mark("writing only what is not there yet is honoured"), trials.conditional),
+    ):
+        yield _check(name, title, honoured(), required=False)
+
+
+def _put_single(vault: S3Vault, key: str, until: datetime) -> StoredVersion:
+    return vault.put_bytes(key, b"preflight", lock_until=until)
+
+
+def _put_multipart(vault: S3Vault, key: str, until: datetime) -> StoredVersion:
+    with tempfile.NamedTemporaryFile() as file:
+        data = bytes(PART + 1)
+        file.write(data)
+        file.flush()
+        digest = Digest.sha256(data)
+        return vault.put_file(key, Path(file.name), digest=digest, size=len(data), lock_until=until)
+
+
+def _check(name: str, title: str, honoured: bool, *, required: bool = True) -> Check:
+    return Check(name, title, required, Outcome.YES if honoured else Outcome.NO)

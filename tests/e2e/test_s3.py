@@ -1,0 +1,101 @@
+"""The whole way with the vault in a bucket of a real Ceph: by the command line, as an operator sees it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.bucket import bucket_home
+from tests.support.station import by_path, clip_key, digest_of, make_card
+from tests.support.store import Store, User
+from tests.support.wire import Wire
+
+FILES = {"DCIM/100SEALD/SEAL0001.MP4": b"first " * 4000, "DCIM/100SEALD/SEAL0002.MP4": bytes(40 << 20)}
+
+
+@pytest.fixture
+def bucket(store: Store) -> str:
+    return store.bucket(store.station)
+
+
+def test_the_whole_way(store: Store, bucket: str, tmp_path: Path) -> None:
+    station = bucket_home(store, store.url(bucket, "north"), tmp_path).init()
+    card = make_card(tmp_path / "card", FILES)
+    docked = station.dock(card)
+    assert docked["ok"]
+    client = store.client(store.station)
+    for path, clip in by_path(docked).items():
+        key = f"north/{clip_key(digest_of(FILES[path]))}"
+        (noted,) = station.rows(
+            "SELECT version, lock_mode, confirmation FROM stored_version WHERE sha256 = ?", clip["sha256"]
+        )
+        head = client.head_object(Bucket=bucket, Key=key, VersionId=noted[0])
+        assert (head["ObjectLockMode"], noted[1], noted[2]) == ("COMPLIANCE", "compliance", "full")
+        assert head["ContentLength"] == len(FILES[path])
+    for level in ("lock", "sample", "full"):
+        assert station.json("verify", "--level", level)["failed"] == []
+    copies = tmp_path / "copies"
+    station.ok("retrieve", *(clip["id"] for clip in docked["clips"]), "--purpose", "test", "--to", copies)
+    assert {path.read_bytes() for path in copies.glob("*.MP4")} == set(FILES.values())
+    assert list((station.home / "uploads").glob("*.json")) == []
+    secret = store.station.secret_key
+    assert secret not in station.ok("config", "show").text
+    assert not any(secret.encode() in path.read_bytes() for path in station.home.rglob("*.db*"))
+
+
+def test_what_lies_on_top_is_found(store: Store, bucket: str, tmp_path: Path) -> None:
+    station = bucket_home(store, store.url(bucket), tmp_path).init()
+    docked = station.dock(make_card(tmp_path / "card", {"A.MP4": b"a", "B.MP4": b"b"}))
+    assert docked["ok"]
+    client = store.client(store.station)
+    client.delete_object(Bucket=bucket, Key=clip_key(digest_of(b"a")))
+    client.put_object(Bucket=bucket, Key=clip_key(digest_of(b"b")), Body=b"other")
+    found = station.run("verify", "--level", "lock", "--json").expect(44)
+    problems = {row["problem"] for row in found.json["failed"]}
+    assert problems == {"delete-marker", "newer-version"}
+    copies = tmp_path / "copies"
+    ids = [clip["id"] for clip in docked["clips"]]
+    station.ok("retrieve", *ids, "--purpose", "the versions are still there", "--to", copies)
+    assert {path.read_bytes() for path in copies.glob("*.MP4")} == {b"a", b"b"}
+
+
+def test_a_bucket_without_lock_is_refused(store: Store, tmp_path: Path) -> None:
+    plain = store.bucket(store.station, ObjectLockEnabledForBucket=False)
+    refused = bucket_home(store, store.url(plain), tmp_path).run("init", "--json").expect(59)
+    assert refused.error["error"] == "vault-without-lock"
+    store.client(store.station).put_bucket_versioning(
+        Bucket=plain, VersioningConfiguration={"Status": "Enabled"}
+    )
+    bucket_home(store, store.url(plain), tmp_path).run("init", "--json").expect(59)
+
+
+@pytest.mark.parametrize("what", ["key", "secret", "bucket", "owner"])
+def test_a_store_that_refuses(store: Store, bucket: str, tmp_path: Path, what: str) -> None:
+    users = {
+        "key": User("nobody", "nothing-secret"),
+        "secret": User(store.station.access_key, "wrong-secret"),
+        "owner": store.owner,  # an honest user, without rights on this bucket
+    }
+    name = "no-such-bucket" if what == "bucket" else bucket
+    refused = bucket_home(store, store.url(name), tmp_path, users.get(what)).run("init", "--json").expect(58)
+    assert refused.error["error"] == "vault-refused"
+    assert "secret" not in refused.err.replace("credentials", "")
+
+
+@pytest.fixture
+def wire(store: Store) -> Iterator[Wire]:
+    with Wire(store.endpoint) as wire:
+        yield wire
+
+
+def test_a_docking_waits_for_the_gateway(store: Store, bucket: str, tmp_path: Path, wire: Wire) -> None:
+    station = bucket_home(store, store.url(bucket, endpoint=wire.endpoint), tmp_path).init()
+    card = make_card(tmp_path / "card", FILES)
+    wire.cut()
+    docked = station.dock(card, code=33, SEALDOCK_DOCKING_PATIENCE_SECONDS="1")
+    assert {(clip["state"], clip["reason"]) for clip in docked["clips"]} == {("waiting", "vault-unavailable")}
+    assert station.value("SELECT count(*) FROM stored_version") == 0
+    assert len(list(station.spool.iterdir())) == len(FILES)
+    wire.mend()
+    assert station.dock(card)["ok"]
+    assert station.json("verify", "--level", "full")["failed"] == []
