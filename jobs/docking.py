@@ -15,6 +15,7 @@ from config.errors import RegisterError, SealdockError
 from ingest.names import from_uri
 from ingest.source import FolderSource
 from jobs import clearing, closing, offloading, probing, sealing, storing
+from jobs.acceptance import Unknown
 from jobs.registration import DockingRequest, register_docking
 from jobs.running import running
 from jobs.verdict import Verdict
@@ -26,11 +27,11 @@ _log = logging.getLogger("sealdock.docking")
 
 @DBOS.workflow(name="docking", max_recovery_attempts=None)
 def docking(
-    docking_id: str, source: str, officer: str | None, reread: bool, operator: dict[str, str]
+    docking_id: str, source: str, officer: str | None, reread: bool, operator: dict[str, str], unknown: str
 ) -> dict[str, Any] | None:
     """Bring in one card. Returns None, or the error that kept the inventory from being taken."""
     with running().card(source):
-        problem = inventory(docking_id, source, officer, reread, operator)
+        problem = inventory(docking_id, source, officer, reread, operator, unknown)
         if problem is not None:
             return problem
         work = plan(docking_id)
@@ -90,7 +91,8 @@ def _until_done(stage: Callable[..., str], *arguments: Any) -> bool:
 def _patient(act: Callable[[], Verdict]) -> str:
     """Run a stage; a register that is busy with others, or whose disk is full, is a reason to try again."""
     try:
-        return act().value
+        with running().step():
+            return act().value
     except RegisterError as error:
         if not error.retriable:
             raise
@@ -99,7 +101,12 @@ def _patient(act: Callable[[], Verdict]) -> str:
 
 @DBOS.step()
 def inventory(
-    docking_id: str, source: str, officer: str | None, reread: bool, operator: Mapping[str, str]
+    docking_id: str,
+    source: str,
+    officer: str | None,
+    reread: bool,
+    operator: Mapping[str, str],
+    unknown: str,
 ) -> dict[str, Any] | None:
     """Take the inventory; returns the error as JSON if that cannot be done."""
     request = DockingRequest(
@@ -108,6 +115,7 @@ def inventory(
         claimed_officer=officer,
         reread=reread,
         operator=Actor(ActorKind(operator["kind"]), operator["id"], operator["authenticated"]),
+        unknown=Unknown(unknown),
     )
     here = running()
     try:

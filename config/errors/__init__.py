@@ -69,6 +69,7 @@ from config.errors.source import (
     SourceVanishedError,
     SpoolFullError,
     SpoolUnavailableError,
+    VolumeRefusedError,
     VolumeSwappedError,
 )
 from config.errors.vault import (
@@ -150,6 +151,7 @@ __all__ = [
     "VaultKeyInvalidError",
     "VaultUnavailableError",
     "VerificationFailedError",
+    "VolumeRefusedError",
     "VolumeSwappedError",
     "all_errors",
 ]
