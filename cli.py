@@ -20,6 +20,7 @@ _log = logging.getLogger("sealdock.cli")
 COMMANDS = {
     "init": "commands.home:init",
     "dock": "commands.dock:dock",
+    "watch": "commands.watch:watch",
     "status": "commands.status:status",
     "clips": "commands.clips:clips",
     "tag": "commands.clips:tag",

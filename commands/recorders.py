@@ -31,6 +31,7 @@ def recorders_list(ctx: click.Context, as_json: bool) -> None:
                     "serial": row.serial,
                     "profile": row.profile,
                     "claimed": row.claimed,
+                    "accepted": row.accepted,
                     "first_seen": row.first_seen.isoformat(),
                 }
                 for row in rows
@@ -39,7 +40,29 @@ def recorders_list(ctx: click.Context, as_json: bool) -> None:
         return
     for row in rows:
         seen = local(row.first_seen, node.settings.time_zone)
-        click.echo(f"{row.id}  {row.profile:14} {shown(row.identity)}  {seen}")
+        note = "" if row.accepted else _("not accepted")
+        click.echo(f"{row.id}  {row.profile:14} {shown(row.identity)}  {seen}  {note}".rstrip())
+
+
+@recorders.command("accept")
+@click.argument("recorder")
+@json_option
+@click.pass_context
+def recorders_accept(ctx: click.Context, recorder: str, as_json: bool) -> None:
+    """Let the station service dock a recorder that it had put into quarantine.
+
+    \b
+    Examples:
+      sealdock recorders accept 01JC…
+    """  # noqa: D301
+    from jobs.acceptance import accept_by_id
+
+    with open_node(ctx) as node:
+        changed = accept_by_id(node, recorder)
+    if as_json:
+        print_json({"recorder": recorder, "accepted": True, "changed": changed})
+        return
+    click.echo(_("Recorder {recorder} is accepted.").format(recorder=recorder))
 
 
 @recorders.command("assign")

@@ -194,6 +194,15 @@ class DockingSection(Section):
     parallel: int = Field(default=4, ge=1, le=64)
 
 
+class WatchSection(Section):
+    """The station service: how often it looks, when a drop folder is at rest, what strange volumes get."""
+
+    rescan_seconds: float = Field(default=5.0, ge=0.1, le=3600)
+    quiet_seconds: float = Field(default=15.0, ge=0, le=3600)
+    stop_seconds: float = Field(default=30.0, ge=0, le=3600)
+    unknown_volumes: Literal["accept", "quarantine", "refuse"] = "quarantine"
+
+
 class MediaSection(Section):
     """Limits of the child process that parses media files."""
 

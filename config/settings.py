@@ -29,6 +29,7 @@ from config.sections import (
     StationSection,
     TimestampSection,
     VaultSection,
+    WatchSection,
 )
 from config.sources import FILE_NAME, HOME_VARIABLE, PREFIX, file_values
 
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     linking: LinkingSection = Field(default_factory=LinkingSection)
     clearing: ClearingSection = Field(default_factory=ClearingSection)
     docking: DockingSection = Field(default_factory=DockingSection)
+    watch: WatchSection = Field(default_factory=WatchSection)
     media: MediaSection = Field(default_factory=MediaSection)
     log: LogSection = Field(default_factory=LogSection)
 

@@ -27,14 +27,19 @@ def derive_all(node: Node) -> Derived:
     if not waiting:
         return Derived(0, 0)
     with Executor(node, queues=(DOCKINGS, DERIVE)) as executor:
-        under_way = {arguments[0] for _, arguments in executor.unfinished("derive")}
-        for clip_id in waiting - under_way:
-            # A name of its own for each try: the engine would take the same name for the same, failed, job.
-            executor.enqueue(DERIVE, f"derive/{clip_id}/{ULID()}", derive, clip_id)
+        enqueue_underived(node)
         while executor.unfinished("derive"):
             time.sleep(_LOOK_SECONDS)
     failed = len(waiting & _underived(node))
     return Derived(made=len(waiting) - failed, failed=failed)
+
+
+def enqueue_underived(node: Node) -> None:
+    """Enqueue a job for every clip that nothing was made from and that none is enqueued for."""
+    under_way = {arguments[0] for _, arguments in Executor.unfinished("derive")}
+    for clip_id in sorted(_underived(node) - under_way):
+        # A name of its own for each try: the engine would take the same name for the same, failed, job.
+        Executor.enqueue(DERIVE, f"derive/{clip_id}/{ULID()}", derive, clip_id)
 
 
 def _underived(node: Node) -> set[str]:

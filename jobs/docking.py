@@ -16,6 +16,7 @@ from config.errors import RegisterError, SealdockError
 from ingest.names import from_uri
 from ingest.source import FolderSource
 from jobs import clearing, closing, offloading, probing, rechecking, sealing, storing
+from jobs.acceptance import Unknown
 from jobs.registration import DockingRequest, register_docking
 from jobs.running import running
 from jobs.verdict import Verdict
@@ -28,11 +29,11 @@ _Result = TypeVar("_Result")
 
 @DBOS.workflow(name="docking", max_recovery_attempts=None)
 def docking(
-    docking_id: str, source: str, officer: str | None, reread: bool, operator: dict[str, str]
+    docking_id: str, source: str, officer: str | None, reread: bool, operator: dict[str, str], unknown: str
 ) -> dict[str, Any] | None:
     """Bring in one card. Returns None, or the error that kept the inventory from being taken."""
     with running().card(source):
-        problem = inventory(docking_id, source, officer, reread, operator)
+        problem = inventory(docking_id, source, officer, reread, operator, unknown)
         if problem is not None:
             return problem
         work = plan(docking_id)
@@ -98,7 +99,8 @@ def _patient(act: Callable[[], Verdict]) -> str:
 def _try(act: Callable[[], Verdict]) -> Verdict:
     """Try once; a register that is busy with others, or whose disk is full, is a reason to try again."""
     try:
-        return act()
+        with running().step():
+            return act()
     except RegisterError as error:
         if not error.retriable:
             raise
@@ -120,7 +122,12 @@ def _persistent(act: Callable[[], _Result]) -> _Result:
 
 @DBOS.step()
 def inventory(
-    docking_id: str, source: str, officer: str | None, reread: bool, operator: Mapping[str, str]
+    docking_id: str,
+    source: str,
+    officer: str | None,
+    reread: bool,
+    operator: Mapping[str, str],
+    unknown: str,
 ) -> dict[str, Any] | None:
     """Take the inventory; returns the error as JSON if that cannot be done."""
     request = DockingRequest(
@@ -129,6 +136,7 @@ def inventory(
         claimed_officer=officer,
         reread=reread,
         operator=Actor(ActorKind(operator["kind"]), operator["id"], operator["authenticated"]),
+        unknown=Unknown(unknown),
     )
     here = running()
     try:

@@ -85,12 +85,14 @@ class Executor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Workflows that wait for something outside live on in threads until the process ends: until
-        # then nobody else may be the executor.
-        left = bool(self.unfinished("clip"))
+        # Workflows that wait for something outside live on in threads until the process ends: until then
+        # nobody else may be the executor, and they must not lose its database under their hands.
+        if DBOS.list_workflows(status=["PENDING"], limit=1):
+            running.running().hold()
+            return
         DBOS.destroy()
         running.end()
-        if self._lock_fd is not None and not left:
+        if self._lock_fd is not None:
             os.close(self._lock_fd)
 
     def start(self, workflow_id: str, function: Any, *arguments: Any) -> None:

@@ -19,6 +19,7 @@ from config.errors import (
 )
 from ingest.names import to_uri
 from ingest.source import FolderSource
+from jobs.acceptance import Unknown
 from jobs.docking import docking
 from jobs.engine import DOCKINGS, Client, Executor, is_free, is_ready
 from jobs.node import Node
@@ -43,6 +44,7 @@ class Request:
     source: Path
     officer: str | None = None
     reread: bool = False
+    unknown: Unknown = Unknown.ACCEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,13 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
     Raises the error that kept the inventory from being taken.
     """
     FolderSource(request.source).close()  # what is not there is an error before anything is started
-    _refuse_own(node, request.source)
+    refuse_own(node, request.source)
     docking_id: str | None = None
     while True:
         try:
             with Executor(node) as executor:
                 docking_id = docking_id or _resumed(node, executor, request, on_progress)
-                docking_id = docking_id or _started(node, executor, request)
+                docking_id = docking_id or start(node, executor, request)
                 result = _wait(node, docking_id, executor, on_progress)
                 _drain(node, executor, docking_id, on_progress)
                 break
@@ -106,7 +108,7 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
     return standing(node, docking_id, unfinished=result is _STANDS_STILL)
 
 
-def _refuse_own(node: Node, source: Path) -> None:
+def refuse_own(node: Node, source: Path) -> None:
     """Raise SourceForbiddenError for a source that holds keys, register, spool or vault, or lies in them.
 
     A mistyped path must not put the station's private keys under a lock that nobody can lift.
@@ -155,19 +157,28 @@ def _still_shows(node: Node, docking_id: str, source: Path) -> bool:
     return seen == {(entry.path, entry.size, entry.mtime_ns) for entry in listing.entries}
 
 
-def _arguments(node: Node, docking_id: str, request: Request) -> tuple[Any, ...]:
-    return docking_id, to_uri(request.source), request.officer, request.reread, node.actor.to_json()
+def arguments(node: Node, docking_id: str, request: Request) -> tuple[Any, ...]:
+    """Return what the docking workflow is called with, in JSON values."""
+    return (
+        docking_id,
+        to_uri(request.source),
+        request.officer,
+        request.reread,
+        node.actor.to_json(),
+        request.unknown.value,
+    )
 
 
-def _started(node: Node, executor: Executor, request: Request) -> str:
+def start(node: Node, executor: Executor, request: Request) -> str:
+    """Start a docking in this process and return its id."""
     docking_id = str(ULID())
-    executor.start(docking_id, docking, *_arguments(node, docking_id, request))
+    executor.start(docking_id, docking, *arguments(node, docking_id, request))
     return docking_id
 
 
 def _enqueued(node: Node, client: Client, request: Request) -> str:
     docking_id = str(ULID())
-    client.enqueue(DOCKINGS, "docking", docking_id, *_arguments(node, docking_id, request))
+    client.enqueue(DOCKINGS, "docking", docking_id, *arguments(node, docking_id, request))
     return docking_id
 
 
@@ -206,6 +217,12 @@ def _wait(
             last, moved = (current, status), now
         elif current is not None and now - moved > patience and _stands_still(node, current):
             return _STANDS_STILL
+
+
+def outcome_of(executor: Executor, docking_id: str) -> tuple[bool, SealdockError | None]:
+    """Tell whether a docking has ended, and the error that kept it from taking its inventory."""
+    status, value = executor.outcome(docking_id)
+    return (True, _error(status, value)) if status in _OVER else (False, None)
 
 
 def _error(status: str, value: Any) -> SealdockError | None:

@@ -19,6 +19,8 @@ from ingest import inventory as inventories
 from ingest.names import last_part, readable, to_uri
 from ingest.recognition import Recognition, recognise
 from ingest.source import Entry, FolderSource, Listing
+from jobs import acceptance
+from jobs.acceptance import Unknown
 from jobs.node import Node
 from metadata import events
 from metadata.actor import Actor
@@ -38,6 +40,7 @@ class DockingRequest:
     claimed_officer: str | None
     reread: bool
     operator: Actor
+    unknown: Unknown
 
 
 def register_docking(node: Node, source: FolderSource, request: DockingRequest) -> None:
@@ -49,8 +52,14 @@ def register_docking(node: Node, source: FolderSource, request: DockingRequest) 
     listing = source.walk(max_entries=limits.max_entries, max_depth=limits.max_depth)
     recognition = recognise(listing.entries, node.profiles)
     clock = node.read_clock()
+    if request.unknown is Unknown.REFUSE:
+        acceptance.require(node, source, _identity(source, recognition))
     with node.register.write() as session:
         _write(session, node, source, request, listing, recognition, clock)
+
+
+def _identity(source: FolderSource, recognition: Recognition) -> str:
+    return f"serial:{recognition.serial}" if recognition.serial else source.volume.identity
 
 
 def _write(
@@ -63,8 +72,10 @@ def _write(
     clock: ClockReading,
 ) -> None:
     at = clock.at
-    identity = f"serial:{recognition.serial}" if recognition.serial else source.volume.identity
+    identity = _identity(source, recognition)
     recorder = recorders.ensure_recorder(session, identity, recognition.serial, recognition.profile.name, at)
+    if request.unknown is Unknown.ACCEPT:
+        acceptance.accept(session, recorder, request.operator, at)
     if request.claimed_officer:
         recorders.ensure_officer(session, request.claimed_officer, at)
     heads = dockings.heads(session, recorder.id)
@@ -101,6 +112,8 @@ def _write(
     )
     session.flush()
     total = _sightings(session, request, recorder, listing, recognition, at)
+    if not recorder.accepted:
+        acceptance.quarantine(session, recorder, request.id, request.operator, at)
     dockings.start_progress(session, request.id, total, at)
     events.append(
         session,

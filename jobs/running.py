@@ -4,6 +4,8 @@ The engine calls plain functions with JSON arguments, so what they work with mus
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ingest.progress import ByteCounter
 from ingest.source import FolderSource
@@ -23,6 +25,8 @@ class Running:
         self._cards: dict[str, threading.Lock] = {}
         self._counters: dict[str, ByteCounter] = {}
         self._stop = threading.Event()
+        self._held = False
+        self._steps = 0
 
     def keep_source(self, docking_id: str, source: FolderSource) -> FolderSource:
         """Keep a card open for the length of its docking; the one that is open already wins."""
@@ -62,6 +66,31 @@ class Running:
         """Return the lock that keeps two dockings off one card at the same time."""
         with self._lock:
             return self._cards.setdefault(path, threading.Lock())
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Count a step of a clip while it runs; none begins once ``hold`` was called."""
+        with self._lock:
+            held = self._held
+            self._steps += not held
+        if held:
+            threading.Event().wait()  # until the process ends: the next one goes on from here
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._steps -= 1
+
+    def hold(self) -> None:
+        """Let no further step of a clip begin: this process is about to end."""
+        with self._lock:
+            self._held = True
+
+    @property
+    def steps_under_way(self) -> int:
+        """Return how many steps of clips run now."""
+        with self._lock:
+            return self._steps
 
     def pause(self, tries: int) -> None:
         """Wait before the next try: one second at first, half a minute at most."""

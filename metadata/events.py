@@ -56,6 +56,7 @@ class EventKind(StrEnum):
     INTEGRITY_FAILED = "integrity-failed"
     DERIVED = "derived"
     ASSIGNED = "assigned"
+    RECORDER_ACCEPTED = "recorder-accepted"
     KEY_ADDED = "key-added"
     KEY_RETIRED = "key-retired"
     CLOCK_CONFIRMED = "clock-confirmed"

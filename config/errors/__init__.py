@@ -75,6 +75,7 @@ from config.errors.source import (
     SourceVanishedError,
     SpoolFullError,
     SpoolUnavailableError,
+    VolumeRefusedError,
     VolumeSwappedError,
 )
 from config.errors.vault import (
@@ -168,6 +169,7 @@ __all__ = [
     "VaultUnavailableError",
     "VaultWithoutLockError",
     "VerificationFailedError",
+    "VolumeRefusedError",
     "VolumeSwappedError",
     "all_errors",
 ]

@@ -80,6 +80,16 @@ class VolumeSwappedError(SourceError):
     todo = mark("Dock each card on its own; put the first one back to complete its docking.")
 
 
+class VolumeRefusedError(SourceError):
+    """A recorder that nobody has accepted, at a station that refuses those. Facts: source, identity."""
+
+    code = "volume-refused"
+    exit_code = 36
+    happened = mark("The volume at {source} ({identity}) is not known here and was refused.")
+    safe = mark("Nothing was read from it, and nothing on it was changed.")
+    todo = mark("If it belongs to this station, dock it by hand once: `sealdock dock {source}`.")
+
+
 class CardTooLargeError(SourceError):
     """More entries or deeper folders than the limit. Facts: source, limit."""
 

@@ -40,6 +40,8 @@ class Recorder(Base):
     serial: Mapped[str | None]
     profile: Mapped[str]
     claimed: Mapped[bool]
+    accepted: Mapped[bool]
+    """Somebody docked it by hand, or said that it belongs here; a station on its own takes no others."""
     first_seen: Mapped[datetime]
 
 

@@ -86,12 +86,21 @@ def sighting(session: Session, docking_id: str, position: int) -> tuple[Sighting
 
 def to_read(session: Session, docking_id: str) -> list[int]:
     """Return the positions that a docking has to read, in order."""
+    settled = [Outcome.NOT_READ_AGAIN.value, Outcome.NOT_SAFE.value]
     query = (
         select(Sighting.position)
-        .where(Sighting.docking_id == docking_id, Sighting.outcome != Outcome.NOT_READ_AGAIN.value)
+        .where(Sighting.docking_id == docking_id, Sighting.outcome.not_in(settled))
         .order_by(Sighting.position)
     )
     return list(session.scalars(query))
+
+
+def is_left_alone(session: Session, docking_id: str) -> bool:
+    """Tell whether a docking took only the inventory, since nobody had accepted its recorder."""
+    query = select(Sighting.id).where(
+        Sighting.docking_id == docking_id, Sighting.outcome == Outcome.NOT_SAFE.value
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def state_counts(session: Session, docking_id: str) -> dict[str, int]:

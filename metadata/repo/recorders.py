@@ -29,14 +29,25 @@ def ensure_officer(session: Session, officer_id: str, at: datetime) -> Officer:
     return found
 
 
+def with_identity(session: Session, identity: str) -> Recorder | None:
+    """Return the recorder with this identity, if it was seen before."""
+    return session.scalar(select(Recorder).where(Recorder.identity == identity))
+
+
 def ensure_recorder(
     session: Session, identity: str, serial: str | None, profile: str, at: datetime
 ) -> Recorder:
-    """Return the recorder with this identity, adding it as *claimed* the first time."""
-    found = session.scalar(select(Recorder).where(Recorder.identity == identity))
+    """Return the recorder with this identity, adding it as *claimed*, not yet accepted, the first time."""
+    found = with_identity(session, identity)
     if found is None:
         found = Recorder(
-            id=str(ULID()), identity=identity, serial=serial, profile=profile, claimed=True, first_seen=at
+            id=str(ULID()),
+            identity=identity,
+            serial=serial,
+            profile=profile,
+            claimed=True,
+            accepted=False,
+            first_seen=at,
         )
         session.add(found)
         session.flush()

@@ -151,6 +151,7 @@ def upgrade() -> None:
         sa.Column("serial", sa.String(), nullable=True),
         sa.Column("profile", sa.String(), nullable=False),
         sa.Column("claimed", sa.Boolean(), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("first_seen", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recorder")),
         sa.UniqueConstraint("identity", name=op.f("uq_recorder_identity")),

@@ -1,0 +1,98 @@
+"""``sealdock watch``: the station service."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.common import open_node
+from config.messages import _
+
+if TYPE_CHECKING:
+    from jobs.watching import Watch
+
+
+@click.command()
+@click.argument(
+    "roots",
+    metavar="ROOT...",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    nargs=-1,
+    required=True,
+)
+@click.pass_context
+def watch(ctx: click.Context, roots: tuple[Path, ...]) -> None:
+    """Dock whatever appears under the ROOTs, until stopped.
+
+    A volume that is mounted under a ROOT is docked once for each time it appears there. A plain folder
+    under a ROOT is docked when nothing in it has changed for a while. Recorders that nobody has accepted
+    are put into quarantine: their inventory is taken, and nothing is read (see `sealdock recorders accept`).
+    Other commands work meanwhile; `dock` hands its card to this process.
+
+    \b
+    Examples:
+      sealdock watch /media/recorders
+      SEALDOCK_WATCH_UNKNOWN_VOLUMES=accept sealdock watch /media/recorders /srv/drop
+    """  # noqa: D301
+    with open_node(ctx) as node:
+        from jobs.engine import Executor
+        from jobs.notify import notify
+        from jobs.watching import QUEUES, Watch, distinct
+
+        stop, wake = threading.Event(), threading.Event()
+        with Executor(node, queues=QUEUES) as executor, _stopping(stop, wake), _events(roots, wake):
+            service = Watch(node, executor, distinct(roots))
+            notify("READY=1")
+            where = ", ".join(str(root) for root in service.roots)
+            click.echo(_("Watching {roots}. Stop with Ctrl-C or SIGTERM.").format(roots=where))
+            service.run(stop, wake, lambda: _tell(service))
+            notify("STOPPING=1")
+    click.echo(_("Stopped. What was not finished goes on at the next start."))
+
+
+def _tell(service: "Watch") -> None:
+    from jobs.notify import notify
+
+    notify("WATCHDOG=1", f"STATUS={service.under_way} dockings under way")
+
+
+@contextmanager
+def _stopping(stop: threading.Event, wake: threading.Event) -> Iterator[None]:
+    """Stop on SIGTERM and SIGINT; a second signal ends the process at once, which is safe, too."""
+
+    def ask(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stop.set()
+        wake.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _events(roots: tuple[Path, ...], wake: threading.Event) -> Iterator[None]:
+    """Set ``wake`` when something appears in a root, where the system tells."""
+    from watchdog.events import FileSystemEvent, FileSystemEventHandler
+    from watchdog.observers import Observer
+
+    class Waker(FileSystemEventHandler):
+        def on_any_event(self, event: FileSystemEvent) -> None:  # noqa: ARG002 - any is a reason to look
+            wake.set()
+
+    observer = Observer()
+    for root in roots:
+        observer.schedule(Waker(), str(root), recursive=False)
+    observer.start()
+    try:
+        yield
+    finally:
+        observer.stop()
+        observer.join()
