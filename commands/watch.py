@@ -1,6 +1,8 @@
 """``sealdock watch``: the station service."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument(
-    "roots",
-    metavar="ROOT...",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    nargs=-1,
-    required=True,
-)
+@click.argument("roots", metavar="ROOT...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.pass_context
 def watch(ctx: click.Context, roots: tuple[Path, ...]) -> None:
     """Dock whatever appears under the ROOTs, until stopped.
@@ -39,10 +35,13 @@ def watch(ctx: click.Context, roots: tuple[Path, ...]) -> None:
       SEALDOCK_WATCH_UNKNOWN_VOLUMES=accept sealdock watch /media/recorders /srv/drop
     """  # noqa: D301
     with open_node(ctx) as node:
+        from ingest.source import FolderSource
         from jobs.engine import Executor
         from jobs.notify import notify
         from jobs.watching import QUEUES, Watch, distinct
 
+        for root in roots:
+            FolderSource(root).close()  # what is no folder is an error now, not a service that sees nothing
         stop, wake = threading.Event(), threading.Event()
         with Executor(node, queues=QUEUES) as executor, _stopping(stop, wake), _events(roots, wake):
             service = Watch(node, executor, distinct(roots))
@@ -51,7 +50,10 @@ def watch(ctx: click.Context, roots: tuple[Path, ...]) -> None:
             click.echo(_("Watching {roots}. Stop with Ctrl-C or SIGTERM.").format(roots=where))
             service.run(stop, wake, lambda: _tell(service))
             notify("STOPPING=1")
-    click.echo(_("Stopped. What was not finished goes on at the next start."))
+            click.echo(_("Stopped. What was not finished goes on at the next start."))
+            sys.stdout.flush()
+            # At once: threads of the engine may be at work with what closing would take away.
+            os._exit(0)
 
 
 def _tell(service: "Watch") -> None:

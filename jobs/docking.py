@@ -112,7 +112,8 @@ def _persistent(act: Callable[[], _Result]) -> _Result:
     tries = 0
     while True:
         try:
-            return act()
+            with running().step():
+                return act()
         except RegisterError as error:
             if not error.retriable:
                 raise

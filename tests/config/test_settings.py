@@ -102,6 +102,7 @@ def test_every_setting_can_be_set_by_its_variable(home: Path, monkeypatch: pytes
         "media.memory_bytes": "104857600",
         "media.output_bytes": "8192",
         "log.level": "debug",
+        "watch.unknown_volumes": "refuse",
     }
 
     def value(settings: Settings, name: str) -> object:

@@ -63,6 +63,7 @@ def add_docking(session: Session, name: str = DOCKING, recorder: str = RECORDER,
                 serial=recorder,
                 profile="plain",
                 claimed=True,
+                accepted=True,
                 first_seen=AT,
             )
         )

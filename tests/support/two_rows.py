@@ -73,7 +73,8 @@ def fill(session: Session, mark: str) -> None:
         )
         session.execute(
             text(
-                "INSERT INTO recorder SELECT id || 'b', identity || 'b', serial, profile, claimed, first_seen"
+                "INSERT INTO recorder (id, identity, serial, profile, claimed, accepted, first_seen)"
+                " SELECT id || 'b', identity || 'b', serial, profile, claimed, accepted, first_seen"
                 " FROM recorder"
             )
         )
