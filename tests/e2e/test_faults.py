@@ -165,7 +165,8 @@ def test_a_register_that_is_damaged(station: Station, card: Path, command: tuple
 
 def test_no_register_or_no_home(station: Station, card: Path) -> None:
     station.register.unlink()
-    assert station.run("dock", card, "--json").expect(62).error["facts"]["found"] == "none"
+    assert station.run("dock", card, "--json").expect(74).error["error"] == "register-missing"
+    assert not station.register.exists()
     nowhere = replace(station, home=station.home / "nowhere" / "at all")
     nowhere.home.parent.mkdir()
     assert "init" in nowhere.run("dock", card).expect(14).err
