@@ -1,6 +1,7 @@
 """The register in an SQLite file: WAL, durable, one writer at a time."""
 
 import sqlite3
+import time
 from datetime import timedelta
 from functools import partial
 
@@ -16,6 +17,8 @@ from config.errors import (
     SealdockError,
 )
 from metadata.backend import SCHEMA_VERSION, Backend
+
+_WAL_PAUSE_SECONDS = 0.02
 
 # Result codes of SQLite: https://www.sqlite.org/rescode.html
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -40,7 +43,8 @@ def backend(url: URL, shown: str, busy_timeout: timedelta) -> Backend:
         # The driver must not open transactions behind our back: BEGIN is ours.
         dbapi.isolation_level = None  # type: ignore[attr-defined]
         cursor = dbapi.cursor()  # type: ignore[attr-defined]
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        _use_wal(cursor, busy_timeout)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -51,6 +55,21 @@ def backend(url: URL, shown: str, busy_timeout: timedelta) -> Backend:
 
     writer = engine.execution_options(immediate=True)
     return Backend("sqlite", engine, writer, partial(_translation, url=shown))
+
+
+def _use_wal(cursor: sqlite3.Cursor, patience: timedelta) -> None:
+    """Switch a file to WAL. SQLite does not wait for a lock there: two that are the first could collide."""
+    until = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+            if code not in _BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(_WAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _translation(error: DBAPIError, *, url: str) -> SealdockError | None:

@@ -14,6 +14,8 @@ from tests.support.footage import CLIPS, FIRST, OFFICER
 from tests.support.postgres import Cluster, Place, Server, connect
 from tests.support.station import Station, by_path, digest_of, ended, make_card
 
+pytestmark = pytest.mark.slow
+
 WINDOW = ("--officer", OFFICER, "--from", "2026-03-01T09:00+08:00", "--to", "2026-03-01T10:30+08:00")
 
 

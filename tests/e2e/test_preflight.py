@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.bucket import bucket_home, policy
 from tests.support.store import Store
+
+pytestmark = pytest.mark.slow
 
 WARNINGS = {"default-retention", "multipart-lock-arguments", "checksums", "conditional-writes"}
 """What this store does not do, and a vault can do without."""

@@ -10,6 +10,8 @@ from tests.support.station import by_path, clip_key, digest_of, make_card
 from tests.support.store import Store, User
 from tests.support.wire import Wire
 
+pytestmark = pytest.mark.slow
+
 FILES = {"DCIM/100SEALD/SEAL0001.MP4": b"first " * 4000, "DCIM/100SEALD/SEAL0002.MP4": bytes(40 << 20)}
 
 

@@ -12,6 +12,8 @@ from storage.vault import ReadBack, Vault
 from tests.storage.vault_contract import VaultContract
 from tests.support.store import Store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bucket(store: Store) -> str:

@@ -26,6 +26,8 @@ from storage.vault import LockMode
 from tests.support.bucket import policy
 from tests.support.store import Store, User
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 

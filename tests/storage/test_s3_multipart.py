@@ -21,6 +21,8 @@ from tests.support.station import until as wait_until
 from tests.support.store import Store
 from tests.support.wire import Wire
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
