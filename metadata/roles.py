@@ -21,8 +21,9 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "integrity_run": ("ended_at", "checked", "failed"),
     "link": ("ended_at",),
     "progress": ("bytes_total", "bytes_done", "updated_at"),
+    "recorder": ("accepted",),
     "seal_timestamp": ("stored",),
-    "sighting": ("outcome", "clip_id"),
+    "sighting": ("outcome", "clip_id", "problem"),
     "signing_key": ("retired_at",),
     "stored_version": (
         "lock_mode", "lock_until", "confirmation", "confirmed_at", "checked_at", "verified_at",

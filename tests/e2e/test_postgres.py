@@ -89,7 +89,7 @@ def test_a_wrong_password(station: Station, place: Place) -> None:
     wrong = make_url(place.url).set(password="correct-horse")  # noqa: S106 - it opens nothing
     refused = station.run(
         "init", "--json", SEALDOCK_DATABASE_URL=wrong.render_as_string(hide_password=False)
-    ).expect(74)
+    ).expect(75)
     assert refused.error["error"] == "register-refused"
     assert "correct-horse" not in refused.err
 
