@@ -1,6 +1,8 @@
 """``sealdock init``, ``clock``, ``config`` and ``errors``: the home itself."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,13 +18,16 @@ from commands.common import (
 )
 from config.messages import _
 
+if TYPE_CHECKING:
+    from jobs.joining import Joined
+
 
 @click.command()
 @click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Folder to make.")
 @json_option
 @click.pass_context
 def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
-    """Make a home: settings, keys, register and vault of this station.
+    """Make a home: settings, keys, register and vault of this station, or join a register that others use.
 
     Without configured keys it makes a local authority and a station certificate: they prove that
     footage has not been changed since, not who the station is.
@@ -41,7 +46,7 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
     settings = prepare(where)
     node = build_node(where, settings)
     try:
-        initialise_register(node.register, settings, node.vault, node.signer, node.actor)
+        joined = initialise_register(node.register, settings, node.vault, node.signer, node.actor)
         owner = ownership(node.register)
     finally:
         node.close()
@@ -54,11 +59,14 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
                 "vault": node.vault.url,
                 "own_keys": own,
                 "owns_tables": owner.owns_tables,
+                "joined": None if joined is None else asdict(joined),
             }
         )
         return
     click.echo(_("Home {home}, station {station}").format(home=where, station=settings.station.id))
     click.echo(_("Vault {vault}").format(vault=node.vault.url))
+    if joined is not None:
+        _tell_joined(joined)
     if warning := owner_warning(owner.role, owns_tables=owner.owns_tables):
         click.echo(warning)
     if own:
@@ -75,6 +83,18 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
                 "Use it for one station or for trying things out."
             )
         )
+
+
+def _tell_joined(joined: "Joined") -> None:
+    click.echo(_("Joined the register of: {stations}").format(stations=", ".join(joined.stations)))
+    for station, authorities in joined.trusted.items():
+        for authority in authorities:
+            click.echo(
+                _("Trusted from now on: station {station}, authority {authority}").format(
+                    station=station, authority=authority
+                )
+            )
+    click.echo(_("The other stations trust this one's seals after `sealdock keys trust` there."))
 
 
 @click.command()

@@ -17,29 +17,72 @@ def keys() -> None:
 @json_option
 @click.pass_context
 def keys_list(ctx: click.Context, as_json: bool) -> None:
-    """List every key that signs or signed here, and whether it is about to expire."""
+    """List every key that signs or signed at a station of the register, and whether it is trusted here."""
+    from jobs.trust import unknown_authorities
     from metadata.repo import seals as repo
 
     with open_node(ctx) as node, node.register.read() as session:
         warning = node.settings.keys.expiry_warning
+        found = repo.keys(session)
+        unknown = unknown_authorities(found, node.trust_roots)
         rows = [
             {
                 "id": row.id,
+                "station": row.station_id,
+                "trusted": row.id not in unknown,
                 "purpose": row.purpose,
                 "not_before": row.not_before.isoformat(),
                 "not_after": row.not_after.isoformat(),
                 "retired": None if row.retired_at is None else row.retired_at.isoformat(),
                 "expires_soon": row.retired_at is None and row.not_after - datetime.now(UTC) <= warning,
             }
-            for row in repo.keys(session)
+            for row in found
         ]
     if as_json:
         print_json(rows)
         return
     for row in rows:
         note = _("retired") if row["retired"] else _("EXPIRES SOON") if row["expires_soon"] else ""
+        trust = "" if row["trusted"] else _("NOT TRUSTED here, see `sealdock keys trust`")
+        about = "  ".join(filter(None, (note, trust)))
         click.echo(
-            f"{row['id']}  {row['purpose']:8} {row['not_before']} - {row['not_after']}  {note}".rstrip()
+            f"{row['id']}  {row['station']}  {row['purpose']:8} "
+            f"{row['not_before']} - {row['not_after']}  {about}".rstrip()
+        )
+
+
+@keys.command("trust")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@json_option
+@click.pass_context
+def keys_trust(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
+    """Trust the authorities of other stations' keys from now on; this is logged.
+
+    A station that joined the register later signs with an authority that this one does not know. Compare the
+    authority's digest with what that station shows before you trust it.
+
+    \b
+    Examples:
+      sealdock keys list
+      sealdock keys trust 5f0c4d1e9a7b
+    """  # noqa: D301
+    from jobs.trust import trust_by_id
+
+    with open_node(ctx) as node:
+        try:
+            trusted = trust_by_id(node.register, node.settings, ids, node.actor)
+        except LookupError as error:
+            raise click.BadParameter(
+                _("there is no key {key}, or several begin so").format(key=error.args[0]), param_hint="ID"
+            ) from None
+    if as_json:
+        print_json([{"key": row.id, "station": row.station_id, "authority": of} for row, of in trusted])
+        return
+    for row, of in trusted:
+        click.echo(
+            _("Trusted from now on: station {station}, authority {authority}").format(
+                station=row.station_id, authority=of
+            )
         )
 
 

@@ -40,6 +40,8 @@ def _print(found: dict[str, Any]) -> None:
     for state, count in found["clips"].items():
         click.echo(f"  {state:18} {count}")
     click.echo(_("Unfinished dockings: {count}").format(count=len(found["unfinished_dockings"])))
+    for station, count in found["unfinished_elsewhere"].items():
+        click.echo(_("  at station {station}: {count}").format(station=station, count=count))
     click.echo(_("Spool: {free} free").format(free=size(found["spool"]["free_bytes"])))
     stamps = found["timestamps"]
     click.echo(_("Timestamps: {timestamped} set, {pending} pending").format(**stamps))

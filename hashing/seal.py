@@ -7,6 +7,7 @@ pyHanko is imported where it is used: it takes longer to load than most commands
 """
 
 import asyncio
+import logging
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -61,6 +62,9 @@ def _load() -> None:
     # that is not complete.
     with _loading:
         import pyhanko.sign.validation.generic_cms  # noqa: F401, PLC0415 - see above; it brings the rest
+    # What does not hold is a finding of ours; the library would print a stack trace for each.
+    for name in ("pyhanko", "pyhanko_certvalidator"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def sign(data: bytes, signer: Signer) -> bytes:

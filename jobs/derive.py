@@ -43,6 +43,8 @@ def make(clip_id: str) -> None:
         return  # nothing is written down, so the next run tries again
     at = node.clock.now()
     with node.register.write() as session:
+        if session.get(Derivative, clip_id) is not None:  # another station was quicker
+            return
         session.add(
             Derivative(
                 clip_id=clip_id,

@@ -17,9 +17,6 @@ from typing import Any, Self
 
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
 from dbos import DBOSPortableJSONSerializer as JsonSerializer
-from sqlalchemy import Engine as SqlEngine
-from sqlalchemy import create_engine, event
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from config.errors import EngineBusyError
 
@@ -28,13 +25,13 @@ from config.errors import EngineBusyError
 from jobs import derive as _derive  # noqa: F401
 from jobs import docking as _docking  # noqa: F401
 from jobs import running
+from jobs.engine_database import EngineDatabase
 from jobs.node import Node
 
 APPLICATION = "sealdock"
 APPLICATION_VERSION = "1"
 """Pinned: workflows of an older build must be recovered after an upgrade."""
 
-EXECUTOR_ID = "station"
 DOCKINGS = "dockings"
 DERIVE = "derive"
 
@@ -59,28 +56,42 @@ class Executor:
         self._lock_fd = _take_lock(self._node.home)
         logging.getLogger("dbos").setLevel(logging.ERROR)
         running.begin(self._node)
+        database = EngineDatabase.of(self._node)
         config: DBOSConfig = {
             "name": APPLICATION,
-            "system_database_url": self._node.settings.engine_url,
-            "system_database_engine": _sql_engine(self._node.settings.engine_url),
             "application_version": APPLICATION_VERSION,
-            "executor_id": EXECUTOR_ID,
+            "executor_id": database.executor_id,
             "serializer": JsonSerializer(),
             "log_level": "ERROR",
             "console_log_level": "ERROR",
             "use_listen_notify": False,
             # We send no notifications; but the engine's thread for them sleeps this long before it ends.
             "notification_listener_polling_interval_sec": 0.02,
+            **database.options(),  # type: ignore[typeddict-item]
         }
+        try:
+            with database.reached():
+                self._launch(config)
+        except BaseException:
+            running.end()
+            os.close(self._lock_fd)
+            raise
+        os.write(self._lock_fd, _READY)
+        return self
+
+    def _launch(self, config: DBOSConfig) -> None:
         DBOS(config=config)
         DBOS.listen_queues(list(self._queues))
-        DBOS.launch()
+        log = logging.getLogger("dbos")
+        log.disabled = True  # what keeps it from launching is an error of ours, not a stack trace
+        try:
+            DBOS.launch()
+        finally:
+            log.disabled = False
         DBOS.register_queue(
             DOCKINGS, worker_concurrency=_DOCKINGS_AT_ONCE, polling_interval_sec=_POLL_SECONDS
         )
         DBOS.register_queue(DERIVE, worker_concurrency=_DERIVE_AT_ONCE, polling_interval_sec=_POLL_SECONDS)
-        os.write(self._lock_fd, _READY)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -133,10 +144,9 @@ class Client:
     """Hands work to the process that holds the executor."""
 
     def __init__(self, node: Node) -> None:
-        url = node.settings.engine_url
-        self._client = DBOSClient(
-            system_database_url=url, system_database_engine=_sql_engine(url), serializer=JsonSerializer()
-        )
+        database = EngineDatabase.of(node)
+        with database.reached():
+            self._client = DBOSClient(**database.options(), serializer=JsonSerializer())
 
     def enqueue(self, queue: str, workflow: str, workflow_id: str, *arguments: Any) -> None:
         """Enqueue a workflow by name."""
@@ -197,16 +207,3 @@ def _take_lock(home: Path, *, keep: bool = True) -> int:
     if keep:
         os.ftruncate(fd, 0)
     return fd
-
-
-def _sql_engine(url: str) -> SqlEngine:
-    """Return an engine in WAL mode. A step record lost by power failure only repeats a safe step."""
-    engine = create_engine(url, pool_size=20, max_overflow=20, connect_args={"timeout": 30})
-
-    @event.listens_for(engine, "connect")
-    def configure(dbapi: Any, _entry: ConnectionPoolEntry) -> None:
-        dbapi.isolation_level = "IMMEDIATE"
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
-            dbapi.execute(f"PRAGMA {pragma}")
-
-    return engine

@@ -17,22 +17,29 @@ from config.errors import (
 from config.messages import Phrase, mark
 from config.settings import FILE_NAME, Settings
 from hashing import durable, keys
+from jobs import joining
+from jobs.joining import Joined
 from jobs.trust import note_key
 from metadata import events, roles, schema
 from metadata.actor import Actor
 from metadata.clock import FURTHEST, RELEASED, now_utc
 from metadata.events import EventKind
-from metadata.models import CustodyEvent
+from metadata.models import CustodyEvent, SigningKey, Station
 from metadata.register import Register
 from metadata.repo import recorders
 from storage.vault import Vault
+
+_BEGUN = {"keys", "keys.new", "lost+found"}
+"""What may lie in a folder before its settings file: keys that were put there, a disk's own folder."""
 
 
 def prepare(home: Path) -> Settings:
     """Make the folder, its settings file and, unless others are configured, its keys.
 
     Safe to repeat after an interruption: what stands already is kept, a key is never overwritten.
-    Raises ClockImplausibleError: certificates made by a clock far off would be worth nothing.
+    Raises ClockImplausibleError: certificates made by a clock far off would be worth nothing;
+    HomeUnwritableError for a folder that holds something else; InvalidSettingError for a station whose name
+    another one has in the register.
     """
     at = now_utc()
     if not RELEASED <= at <= RELEASED + FURTHEST:
@@ -41,9 +48,12 @@ def prepare(home: Path) -> Settings:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise HomeUnwritableError(home=str(home), problem=error.strerror) from error
+    _refuse_strange(home)
     if not os.access(home, os.W_OK | os.X_OK):
         raise HomeUnwritableError(home=str(home), problem=os.strerror(errno.EACCES))
     settings = Settings.load(home)
+    if not settings.station_certificate_path.exists():
+        joining.refuse_taken(settings)  # before the name is written down and into a certificate
     if not (home / FILE_NAME).exists():
         text = (
             "# Settings of this sealdock home; every key has a default: see `sealdock config show`.\n"
@@ -53,6 +63,13 @@ def prepare(home: Path) -> Settings:
     if makes_own_keys(settings):
         _make_keys(settings)
     return settings
+
+
+def _refuse_strange(home: Path) -> None:
+    """Raise HomeUnwritableError unless the folder is empty, or what lies there is of a home begun."""
+    names = {entry.name for entry in os.scandir(home) if not entry.name.startswith(durable.TEMP_PREFIX)}
+    if FILE_NAME not in names and not names <= _BEGUN:
+        raise HomeUnwritableError(home=str(home), problem=Phrase(mark("the folder is not empty")))
 
 
 def makes_own_keys(settings: Settings) -> bool:
@@ -77,16 +94,19 @@ def _make_keys(settings: Settings) -> None:
 
 def initialise_register(
     register: Register, settings: Settings, vault: Vault, signer: keys.Signer, actor: Actor
-) -> None:
-    """Prepare the vault; create the schema, the station and the first event.
+) -> Joined | None:
+    """Prepare the vault; create the schema, the station and its first event.
 
     The schema is made by the role of ``database.owner_url``, which then grants the register's role what
-    it needs; without that setting one role does both. Raises HomeExistsError if it stands already,
-    VaultWithoutLockError for a bucket that cannot lock.
+    it needs; without that setting one role does both. A PostgreSQL register that other stations use is
+    joined: then it says what this station trusts from now on.
+
+    Raises HomeExistsError if it stands already, InvalidSettingError where the station does not fit into the
+    register, VaultWithoutLockError for a bucket that cannot lock.
     """
     owned = _owned(register, settings)
     try:
-        _refuse_finished(owned, settings)
+        _refuse_finished(owned, settings, signer)
         vault.prepare()
         schema.upgrade(owned)
         if owned is not register:
@@ -95,19 +115,24 @@ def initialise_register(
     finally:
         if owned is not register:
             owned.close()
+    with register.read() as session:
+        joining.require_same_vault(session, vault)
     at = now_utc()
     with register.write() as session:
-        recorders.ensure_station(session, settings.station.id, settings.station_name, at)
+        others = joining.others(session)
+        if not recorders.add_station(session, settings.station.id, settings.station_name, at):
+            raise joining.taken()
         events.append(
             session,
-            EventKind.INITIALISED,
+            EventKind.STATION_JOINED if others else EventKind.INITIALISED,
             actor,
             at,
             attempt="0",
             subject=settings.station.id,
             facts={"station": settings.station.id, "vault": settings.vault_url},
         )
-        note_key(session, signer, "station", actor)
+        note_key(session, signer, "station", actor, station=settings.station.id)
+        return joining.trust_others(session, settings, others, actor) if others else None
 
 
 def _owned(register: Register, settings: Settings) -> Register:
@@ -126,7 +151,8 @@ def _owned(register: Register, settings: Settings) -> Register:
     raise InvalidSettingError(key="database.owner_url", problem=Phrase(problem))
 
 
-def _refuse_finished(owned: Register, settings: Settings) -> None:
+def _refuse_finished(owned: Register, settings: Settings, signer: keys.Signer) -> None:
+    """Raise HomeExistsError for a home that is finished: its station's first event is in the register."""
     try:
         owned.check_version()
     except RegisterVersionError as error:
@@ -134,6 +160,10 @@ def _refuse_finished(owned: Register, settings: Settings) -> None:
             raise
         return
     with owned.read() as session:
-        # Without its first event it is a home whose making was cut off.
-        if session.scalar(select(CustodyEvent.sequence).limit(1)) is not None:
+        if owned.engine == "sqlite" and session.scalar(select(CustodyEvent.sequence).limit(1)) is not None:
             raise HomeExistsError(home=str(settings.home))
+        key = session.get(SigningKey, signer.key_id)
+        if key is not None and key.station_id == settings.station.id:
+            raise HomeExistsError(home=str(settings.home))
+        if session.get(Station, settings.station.id) is not None:
+            raise joining.taken()

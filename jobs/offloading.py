@@ -50,6 +50,8 @@ def run(
             return Verdict.ENDED
         with node.register.read() as session:
             seen, clip = dockings.sighting(session, docking_id, position)
+    if outcomes.taken_over(docking, clip):
+        return Verdict.ENDED
     if _already_here(node, clip):
         return Verdict.DONE
     if source is None:
@@ -90,8 +92,7 @@ def _offload(
         outcomes.wait(node, docking, clip.id, error.code)
         return Verdict.RETRY
     else:
-        _write(node, docking, seen, clip, copied)
-        return Verdict.DONE
+        return _write(node, docking, seen, clip, copied)
     return Verdict.ENDED
 
 
@@ -125,11 +126,13 @@ def _already_here(node: Node, clip: Clip) -> bool:
     return False
 
 
-def _write(node: Node, docking: Docking, seen: Sighting, clip: Clip, copied: Offloaded) -> None:
+def _write(node: Node, docking: Docking, seen: Sighting, clip: Clip, copied: Offloaded) -> Verdict:
     at = node.clock.now()
     with node.register.write() as session:
-        stored = objects.ensure(session, copied.reading, at)
         row = session.get_one(Clip, clip.id)
+        if outcomes.taken_over(docking, row):
+            return Verdict.ENDED
+        stored = objects.ensure(session, copied.reading, at)
         outcomes.resume(row)
         clips.move(row, ClipState.OFFLOADED)
         row.sha256 = stored.sha256
@@ -151,3 +154,4 @@ def _write(node: Node, docking: Docking, seen: Sighting, clip: Clip, copied: Off
                 "read_back": copied.read_back,
             },
         )
+    return Verdict.DONE

@@ -42,6 +42,11 @@ def operator(docking: Docking) -> Actor:
     return Actor(ActorKind(facts["kind"]), facts["id"], facts["authenticated"])
 
 
+def taken_over(docking: Docking, clip: Clip) -> bool:
+    """Tell whether a later docking, perhaps at another station, works on a clip now: this one leaves it."""
+    return clip.docking_id != docking.id
+
+
 def end(node: Node, docking: Docking, clip_id: str, state: ClipState, reason: str) -> None:
     """Put a clip into an end state that is not safe, with its event; quarantine raises an alert."""
     kind = {
@@ -51,7 +56,7 @@ def end(node: Node, docking: Docking, clip_id: str, state: ClipState, reason: st
     at = node.clock.now()
     with node.register.write() as session:
         row = session.get_one(Clip, clip_id)
-        if ClipState(row.state) is state or ClipState(row.state) in SAFE:
+        if ClipState(row.state) is state or ClipState(row.state) in SAFE or taken_over(docking, row):
             return
         clips.move(row, state, reason=reason)
         events.append(
@@ -72,6 +77,8 @@ def wait(node: Node, docking: Docking, clip_id: str, reason: str) -> None:
     """Mark a clip as waiting; only the first wait is an event, since it may try for days."""
     with node.register.write() as session:
         row = session.get_one(Clip, clip_id)
+        if taken_over(docking, row):
+            return
         if ClipState(row.state) is ClipState.WAITING:
             row.reason = reason
             return

@@ -53,13 +53,19 @@ def register_docking(node: Node, source: FolderSource, request: DockingRequest) 
     recognition = recognise(listing.entries, node.profiles)
     clock = node.read_clock()
     if request.unknown is Unknown.REFUSE:
-        acceptance.require(node, source, _identity(source, recognition))
+        acceptance.require(node, source, _identity(node, source, recognition))
     with node.register.write() as session:
         _write(session, node, source, request, listing, recognition, clock)
 
 
-def _identity(source: FolderSource, recognition: Recognition) -> str:
-    return f"serial:{recognition.serial}" if recognition.serial else source.volume.identity
+def _identity(node: Node, source: FolderSource, recognition: Recognition) -> str:
+    """Return what a recorder is known by. A folder's numbers mean nothing on another station's computer."""
+    if recognition.serial:
+        return f"serial:{recognition.serial}"
+    found = source.volume
+    if found.uuid:
+        return found.identity
+    return f"folder:{node.station_id}:{found.device}:{found.inode}"
 
 
 def _write(
@@ -72,7 +78,7 @@ def _write(
     clock: ClockReading,
 ) -> None:
     at = clock.at
-    identity = _identity(source, recognition)
+    identity = _identity(node, source, recognition)
     recorder = recorders.ensure_recorder(session, identity, recognition.serial, recognition.profile.name, at)
     if request.unknown is Unknown.ACCEPT:
         acceptance.accept(session, recorder, request.operator, at)

@@ -73,7 +73,7 @@ def _cut_off(node: Node, folder: Path) -> keys.Signer | None:
 
 def _write(node: Node, fresh: keys.Signer) -> None:
     with node.register.write() as session:
-        note_key(session, fresh, "station", node.actor)
+        note_key(session, fresh, "station", node.actor, station=node.station_id)
         at = datetime.now(UTC)
         seals.retire(session, node.signer.key_id, at)
         events.append(

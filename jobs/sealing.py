@@ -64,6 +64,8 @@ def run(node: Node, docking_id: str, position: int, found: Mapping[str, Any]) ->
         recorder = session.get_one(Recorder, clip.recorder_id)
         stored = session.get(StoredObject, clip.sha256 or "")
     state = ClipState(clip.resume_state or clip.state) if clip.state == "waiting" else ClipState(clip.state)
+    if outcomes.taken_over(docking, clip):
+        return Verdict.ENDED
     if reached(state, ClipState.SEALED):
         return Verdict.DONE
     if stored is None:
@@ -73,8 +75,7 @@ def run(node: Node, docking_id: str, position: int, found: Mapping[str, Any]) ->
     zone = _zone(node, recorder)
     times = recorded_time(names, probe.created, probe.duration, clip.mtime_ns, zone)
     sealed = _seal(node, _manifest(clip, docking, recorder, stored, probe, names, times), docking)
-    _write(node, docking, clip, probe, names, times, sealed)
-    return Verdict.DONE
+    return _write(node, docking, clip, probe, names, times, sealed)
 
 
 def _name_facts(node: Node, recorder: Recorder, clip: Clip) -> NameFacts | None:
@@ -216,12 +217,14 @@ def _write(
     names: NameFacts | None,
     times: RecordedTime,
     sealed: _Sealed,
-) -> None:
+) -> Verdict:
     actor = outcomes.operator(docking)
     with node.register.write() as session:
         clock = node.weigh_clock(session)
         at = clock.at
         row = session.get_one(Clip, clip.id)
+        if outcomes.taken_over(docking, row):
+            return Verdict.ENDED
         officer, officer_source = _officer(session, docking, row, names, times)
         if officer:
             recorders.ensure_officer(session, officer, at)
@@ -265,6 +268,7 @@ def _write(
         )
         link_by_window(session, node, row, actor, at)
         set_legal_date(session, node, row)
+    return Verdict.DONE
 
 
 def add_timestamp(

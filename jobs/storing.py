@@ -88,6 +88,8 @@ def _attempt(
         if reached(ClipState(clip.state), goal):
             return Verdict.DONE
         docking = dockings.get(session, docking_id)
+        if outcomes.taken_over(docking, clip):
+            return Verdict.ENDED
         beside = list(documents(session, clip))
         until = _lock_until(node, clip, node.weigh_clock(session))
     try:
@@ -116,6 +118,8 @@ def _store(node: Node, work: _Work) -> None:
     with node.register.write() as session:
         objects.note_all_stored(session, node.vault_name, stored, at)
         row = session.get_one(Clip, clip.id)
+        if outcomes.taken_over(work.docking, row):
+            return
         outcomes.resume(row)
         clips.move(row, ClipState.STORED)
         if any(item.kind is StoredKind.TIMESTAMPED_SEAL for item in work.beside):
@@ -186,6 +190,8 @@ def _confirm(node: Node, work: _Work) -> None:
         answers = {row.id: version for row, version in zip(rows, found, strict=True)}
         objects.note_confirmed(session, answers, Confirmation.FULL.value, at)
         clip_row = session.get_one(Clip, clip.id)
+        if outcomes.taken_over(docking, clip_row):
+            return
         outcomes.resume(clip_row)
         clips.move(clip_row, ClipState.CONFIRMED)
         events.append(

@@ -189,8 +189,8 @@ def _seal_problem(node: Node, clip: Clip, stored: StoredObject, sealed: Seal) ->
     try:
         seal.verify(sealed.manifest, sealed.signature, trust_roots=node.trust_roots, moment=sealed.created_at)
         manifest = Manifest.decode(sealed.manifest)
-    except SealInvalidError:
-        return "seal"
+    except SealInvalidError as error:
+        return seal_word(error)
     except ManifestInvalidError:
         return "manifest"
     chunks = objects.chunks(stored)
@@ -198,6 +198,11 @@ def _seal_problem(node: Node, clip: Clip, stored: StoredObject, sealed: Seal) ->
     if said != (clip.id, clip.sha256, chunks.root.hex):
         return "manifest"
     return None
+
+
+def seal_word(error: SealInvalidError) -> str:
+    """Return the word for a seal that does not hold; another station's authority may only be unknown here."""
+    return "seal-untrusted" if error.facts.get("what") == "certificate" else "seal"
 
 
 def _timestamp_problem(node: Node, sealed: Seal, stamped: SealTimestamp | None) -> str | None:
@@ -256,8 +261,8 @@ def _document_problem(node: Node, row: StoredVersion, level: Level) -> str | Non
         with node.vault.open(seals[-1].key, seals[-1].version) as file:
             signature = file.read(seal.MAX_SEAL_BYTES)
         seal.verify(data, signature, trust_roots=node.trust_roots, moment=row.created_at)
-    except SealInvalidError:
-        return f"{row.kind}: seal"
+    except SealInvalidError as error:
+        return f"{row.kind}: {seal_word(error)}"
     except (ObjectMissingError, OSError):
         return f"{row.kind}: missing"
     return None

@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     """What happened."""
 
     INITIALISED = "initialised"
+    STATION_JOINED = "station-joined"
     INVENTORIED = "inventoried"
     OFFLOADED = "offloaded"
     SEALED = "sealed"
@@ -59,7 +60,9 @@ class EventKind(StrEnum):
     RECORDER_ACCEPTED = "recorder-accepted"
     KEY_ADDED = "key-added"
     KEY_RETIRED = "key-retired"
+    KEY_TRUSTED = "key-trusted"
     CLOCK_CONFIRMED = "clock-confirmed"
+    ALERT_ACKNOWLEDGED = "alert-acknowledged"
 
 
 def append(

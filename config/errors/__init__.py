@@ -27,6 +27,7 @@ from config.errors.engine import (
     EngineBusyError,
     EngineError,
     EngineFailedError,
+    EngineUnavailableError,
 )
 from config.errors.integrity import (
     DigestMismatchError,
@@ -112,6 +113,7 @@ __all__ = [
     "EngineBusyError",
     "EngineError",
     "EngineFailedError",
+    "EngineUnavailableError",
     "Explanation",
     "FileVanishedError",
     "HashingError",

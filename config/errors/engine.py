@@ -1,4 +1,4 @@
-"""Errors of the engine that runs the work: exit codes 80 to 89."""
+"""Errors of the engine that runs the work: exit codes 39 and 80 to 89."""
 
 from config.errors.base import SealdockError
 from config.messages import mark
@@ -27,6 +27,19 @@ class EngineFailedError(EngineError):
     happened = mark("The work ended with an unexpected error: {problem}.")
     safe = mark("Clips that were reported safe are safe; the others are still on the card.")
     todo = mark("Dock the card again; if it happens again, report what is printed here.")
+
+
+class EngineUnavailableError(EngineError):
+    """The engine's database cannot be reached, or lets it not in. Facts: url, problem."""
+
+    code = "engine-unavailable"
+    exit_code = 39
+    happened = mark("The engine's database {url} cannot be used: {problem}.")
+    safe = mark("Nothing was started; clips that were reported safe are safe, the others are on the card.")
+    todo = mark(
+        "See that the server runs and that engine.url is right; the role needs a database in which it may "
+        "make schemas. Then run the command again."
+    )
 
 
 class DerivationFailedError(EngineError):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from metadata.models.base import Base, hex_digest
@@ -45,6 +45,19 @@ class Alert(Base):
     kind: Mapped[str] = mapped_column(String(32), index=True)
     clip_id: Mapped[str | None] = mapped_column(ForeignKey("clip.id"))
     facts: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class AlertAcknowledgement(Base):
+    """Somebody has looked at an alert, and says what came of it. Append-only; once for each alert."""
+
+    __tablename__ = "alert_acknowledgement"
+    __table_args__ = (UniqueConstraint("alert_id"),)
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    alert_id: Mapped[str] = mapped_column(ForeignKey("alert.id"))
+    actor: Mapped[dict[str, Any]]
+    note: Mapped[str]
     at: Mapped[datetime]
 
 

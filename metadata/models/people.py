@@ -36,7 +36,7 @@ class Recorder(Base):
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
     identity: Mapped[str]
-    """``serial:…``, ``volume:…`` or ``folder:<device>:<inode>``."""
+    """``serial:…``, ``volume:…`` or ``folder:<station>:<device>:<inode>``."""
     serial: Mapped[str | None]
     profile: Mapped[str]
     claimed: Mapped[bool]

@@ -38,13 +38,14 @@ class SealTimestamp(Base):
 
 
 class SigningKey(Base):
-    """A key that signs or signed seals of this station; old ones stay, so old seals stay valid."""
+    """A key that signs or signed seals of a station; old ones stay, so old seals stay valid."""
 
     __tablename__ = "signing_key"
     __table_args__ = (hex_digest("id"),)
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     """SHA-256 of the SubjectPublicKeyInfo."""
+    station_id: Mapped[str] = mapped_column(ForeignKey("station.id"))
     purpose: Mapped[str] = mapped_column(String(16))
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
     """DER."""

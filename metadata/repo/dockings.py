@@ -18,9 +18,20 @@ def get(session: Session, docking_id: str) -> Docking:
     return session.get_one(Docking, docking_id, options=[defer(item, raiseload=True) for item in documents])
 
 
-def unclosed(session: Session) -> list[str]:
-    """Return the ids of dockings without a close-out, oldest first."""
-    return list(session.scalars(select(Docking.id).where(Docking.close.is_(None)).order_by(Docking.id)))
+def unclosed(session: Session, station_id: str) -> list[str]:
+    """Return the ids of a station's dockings without a close-out, oldest first."""
+    query = select(Docking.id).where(Docking.close.is_(None), Docking.station_id == station_id)
+    return list(session.scalars(query.order_by(Docking.id)))
+
+
+def unclosed_elsewhere(session: Session, station_id: str) -> dict[str, int]:
+    """Return how many dockings without a close-out the other stations of the register have."""
+    query = (
+        select(Docking.station_id, func.count())
+        .where(Docking.close.is_(None), Docking.station_id != station_id)
+        .group_by(Docking.station_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 class Named(NamedTuple):

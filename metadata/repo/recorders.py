@@ -9,14 +9,13 @@ from ulid import ULID
 from metadata.models import Assignment, Officer, Recorder, Station
 
 
-def ensure_station(session: Session, station_id: str, name: str, at: datetime) -> Station:
-    """Return the station, adding it the first time."""
-    found = session.get(Station, station_id)
-    if found is None:
-        found = Station(id=station_id, name=name, created_at=at)
-        session.add(found)
-        session.flush()
-    return found
+def add_station(session: Session, station_id: str, name: str, at: datetime) -> bool:
+    """Add a station; False if there is one of this name already."""
+    if session.get(Station, station_id) is not None:
+        return False
+    session.add(Station(id=station_id, name=name, created_at=at))
+    session.flush()
+    return True
 
 
 def ensure_officer(session: Session, officer_id: str, at: datetime) -> Officer:

@@ -45,12 +45,6 @@ def keys(session: Session) -> list[SigningKey]:
     return list(session.scalars(select(SigningKey).order_by(SigningKey.created_at)))
 
 
-def current_key(session: Session) -> SigningKey | None:
-    """Return the station key that is not retired, if there is one."""
-    query = select(SigningKey).where(SigningKey.purpose == "station", SigningKey.retired_at.is_(None))
-    return session.scalars(query.order_by(SigningKey.created_at.desc())).first()
-
-
 def add_key(session: Session, row: SigningKey) -> bool:
     """Add a key; False if it is known already."""
     if session.get(SigningKey, row.id) is not None:

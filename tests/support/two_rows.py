@@ -13,6 +13,7 @@ from metadata import events
 from metadata.events import EventKind
 from metadata.models import (
     Alert,
+    AlertAcknowledgement,
     Assignment,
     Base,
     Case,
@@ -27,14 +28,15 @@ from metadata.models import (
     StoredVersion,
     Tag,
 )
-from tests.support.register import ACTOR, AT, DOCKING, RECORDER, add_clip, add_officer
+from tests.support.register import ACTOR, AT, DOCKING, RECORDER, STATION, add_clip, add_officer
 
-APPEND_ONLY = ("custody_event", "integrity_result", "seal", "tag")
+APPEND_ONLY = ("alert_acknowledgement", "custody_event", "integrity_result", "seal", "tag")
 REPLACEABLE = {"link_candidate", "progress", "derivative"}
 
 # Every unique key of each table beside its hidden row number.
 KEYS = {
     "alert": [("id",)],
+    "alert_acknowledgement": [("id",), ("alert_id",)],
     "assignment": [("id",)],
     "case_window": [("id",), ("case_id", "officer_id", "starts_at", "ends_at")],
     "clip": [("id",)],
@@ -88,6 +90,7 @@ def fill(session: Session, mark: str) -> None:
     run = IntegrityRun(id=f"run-{mark}", level="full", actor=actor, started_at=AT, checked=0, failed=0)
     key = SigningKey(
         id=digest(f"key {mark}"),
+        station_id=STATION,
         purpose="station",
         certificate=b"",
         chain=b"",
@@ -148,6 +151,10 @@ def fill(session: Session, mark: str) -> None:
             ),
             Tag(id=f"tag-{mark}", clip_id=clip.id, category="routine", actor=actor, at=AT),
         ]
+    )
+    session.flush()
+    session.add(
+        AlertAcknowledgement(id=f"ack-{mark}", alert_id=f"alert-{mark}", actor=actor, note="n", at=AT)
     )
     session.flush()
     events.append(session, EventKind.TAGGED, ACTOR, AT, attempt=mark, clip=clip.id)

@@ -10,6 +10,7 @@ depends_on = None
 
 # Tables whose rows say what happened: they are added to and never changed.
 APPEND_ONLY = {
+    "alert_acknowledgement": "id = NEW.id OR alert_id = NEW.alert_id",
     "custody_event": (
         "sequence = NEW.sequence OR (subject = NEW.subject AND kind = NEW.kind AND attempt = NEW.attempt)"
     ),
@@ -157,8 +158,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("identity", name=op.f("uq_recorder_identity")),
     )
     op.create_table(
+        "station",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_station")),
+    )
+    op.create_table(
         "signing_key",
         sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("station_id", sa.String(length=64), nullable=False),
         sa.Column("purpose", sa.String(length=16), nullable=False),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
         sa.Column("chain", sa.LargeBinary(), nullable=False),
@@ -169,14 +178,8 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "length(id) = 64 AND ltrim(id, '0123456789abcdef') = ''", name=op.f("ck_signing_key_id_hex")
         ),
+        sa.ForeignKeyConstraint(["station_id"], ["station.id"], name=op.f("fk_signing_key_station_id_station")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_signing_key")),
-    )
-    op.create_table(
-        "station",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_station")),
     )
     op.create_table(
         "stored_version",
@@ -361,6 +364,19 @@ def upgrade() -> None:
     with op.batch_alter_table("alert", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_alert_kind"), ["kind"], unique=False)
 
+    op.create_table(
+        "alert_acknowledgement",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("alert_id", sa.String(length=26), nullable=False),
+        sa.Column("actor", sa.JSON(), nullable=False),
+        sa.Column("note", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["alert_id"], ["alert.id"], name=op.f("fk_alert_acknowledgement_alert_id_alert")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_acknowledgement")),
+        sa.UniqueConstraint("alert_id", name=op.f("uq_alert_acknowledgement_alert_id")),
+    )
     op.create_table(
         "custody_event",
         sa.Column(
@@ -575,6 +591,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_custody_event_clip_id"))
 
     op.drop_table("custody_event")
+    op.drop_table("alert_acknowledgement")
     with op.batch_alter_table("alert", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_alert_kind"))
 
@@ -606,8 +623,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_stored_version_sha256"))
 
     op.drop_table("stored_version")
-    op.drop_table("station")
     op.drop_table("signing_key")
+    op.drop_table("station")
     op.drop_table("recorder")
     op.drop_table("officer")
     op.drop_table("object")

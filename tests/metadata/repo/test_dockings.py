@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from metadata.models import Sighting
 from metadata.repo import dockings
-from tests.support.register import AT, DOCKING, RECORDER, add_clip, add_docking
+from tests.support.register import AT, DOCKING, RECORDER, STATION, add_clip, add_docking
 
 HOUR = timedelta(hours=1)
 
@@ -61,4 +61,4 @@ def test_sightings_in_order_and_what_is_to_read(session: Session) -> None:
 
 def test_unclosed(session: Session) -> None:
     add_docking(session, "docking-2", close=b"{}")
-    assert dockings.unclosed(session) == [DOCKING]
+    assert dockings.unclosed(session, STATION) == [DOCKING]

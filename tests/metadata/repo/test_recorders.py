@@ -15,9 +15,8 @@ def test_the_first_time_adds_and_later_ones_find(session: Session) -> None:
     assert first.claimed
     assert recorders.ensure_recorder(session, "serial:A", "A", "dcf", later) is first
     assert first.first_seen == AT
-    assert recorders.ensure_station(session, "s", "Name", AT) is recorders.ensure_station(
-        session, "s", "", later
-    )
+    assert recorders.add_station(session, "s", "Name", AT)
+    assert not recorders.add_station(session, "s", "", later)
     assert recorders.ensure_officer(session, "o", AT) is recorders.ensure_officer(session, "o", later)
     assert [row.id for row in recorders.all_recorders(session)] == [RECORDER, first.id]
 
