@@ -1,6 +1,6 @@
 """Confirm what a vault holds: asked of the vault, never assumed from what was sent to it.
 
-1. The newest version of the key is the one that was stored.
+1. The newest version of the key is the one that was stored, or a twin of it (``storage.twins``).
 2. Its size is the clip's.
 3. Its lock holds at least until the date that was asked for. If not, the lock is set again, once,
    and read back.
@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from config.errors import DigestMismatchError, LockMissingError, ObjectConflictError, ObjectMissingError
+from storage import twins
 from storage.vault import LockMode, StoredVersion, Vault
 
 
@@ -39,13 +40,13 @@ class Expected:
 def confirm(vault: Vault, expected: Expected) -> StoredVersion:
     """Return what the vault says of the version, once that is what it must be.
 
-    Raises ObjectMissingError, ObjectConflictError (a newer version lies on top), DigestMismatchError
+    Raises ObjectMissingError, ObjectConflictError (something else lies on top), DigestMismatchError
     (another size) or LockMissingError (the lock cannot be set).
     """
     versions = vault.versions(expected.key)
     if not versions:
         raise ObjectMissingError(key=expected.key)
-    if versions[0].version != expected.version:
+    if versions[0].version != expected.version and _covered(vault, expected):
         raise ObjectConflictError(key=expected.key, expected=expected.version, found=versions[0].version)
     found = vault.head(expected.key, expected.version)
     if found.size != expected.size:
@@ -62,6 +63,11 @@ def confirm(vault: Vault, expected: Expected) -> StoredVersion:
             found="none" if found.lock_until is None else found.lock_until.isoformat(),
         )
     return found
+
+
+def _covered(vault: Vault, expected: Expected) -> bool:
+    same = twins.same_as(vault, expected.key, expected.version)
+    return twins.on_top(vault, expected.key, expected.version, same, settle=True) is not None
 
 
 def locked(found: StoredVersion, until: datetime) -> bool:

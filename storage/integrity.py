@@ -1,7 +1,7 @@
 """Check that a vault still holds, unchanged and locked, what was stored in it.
 
-1. The newest version of the key is the one that was confirmed (a newer one, or a delete marker, on top is a
-   finding).
+1. The newest version of the key is the one that was confirmed, or a twin of it; another one, or a delete
+   marker, on top is a finding (``storage.twins``).
 2. Its size and its lock are what the register holds; the lock may only be longer.
 3. ``sample``: some random chunks are read and compared with their digests.
 4. ``full``: every chunk is read and compared.
@@ -20,6 +20,7 @@ from io import BufferedReader
 from config.errors import ObjectMissingError
 from hashing.chunks import ChunkDigests
 from hashing.digest import Digest
+from storage import twins
 from storage.confirm import binding, locked
 from storage.reading import chunk_of, chunks_of, read_all
 from storage.vault import Vault
@@ -83,10 +84,10 @@ def _lock_problem(vault: Vault, target: Target) -> str | None:
     versions = vault.versions(target.key)
     if not versions:
         return "missing"
-    if versions[0].marker:
-        return "delete-marker"
     if versions[0].version != target.version:
-        return "newer-version"
+        problem = twins.on_top(vault, target.key, target.version, _same_as(target.content))
+        if problem is not None:
+            return problem
     found = vault.head(target.key, target.version)
     if found.size != target.size:
         return "size"
@@ -94,6 +95,15 @@ def _lock_problem(vault: Vault, target: Target) -> str | None:
         return "lock-missing"
     shortened = target.lock_until is not None and not locked(found, target.lock_until)
     return "lock-shortened" if shortened else None
+
+
+def _same_as(content: ChunkDigests | Digest) -> twins.Same:
+    def same(stored: BufferedReader) -> bool:
+        if isinstance(content, Digest):
+            return read_all(stored).sha256.matches(content)
+        return chunks_of(stored)[1].leaves == content.leaves
+
+    return same
 
 
 def _document(stored: BufferedReader, expected: Digest) -> Finding:

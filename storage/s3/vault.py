@@ -7,7 +7,7 @@ returns.
 **Look before, look after.** Some stores ignore "only if there is no such object". So a put lists the key
 first (and adopts what is there), writers on one machine take turns, and it lists the key again afterwards: of
 two versions that two machines made at the same moment, the earliest whose bytes are right counts, for both of
-them. The other stays locked, and integrity runs report it. Versions are never removed here.
+them. The other stays locked, a twin that harms nothing (``storage.twins``). Versions are never removed here.
 
 A put that was cut off is repeated: it goes on with its upload, or finds the object, hashes and locks it.
 """
@@ -16,7 +16,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -225,21 +225,26 @@ class S3Vault:
             )
 
     def _adopt(self, wanted: _Wanted) -> StoredVersion | None:
-        """Hash what is there, earliest first, and lock the one with the right bytes; None without any.
+        """Hash what is there, earliest first, and adopt the first with the right bytes; None without any.
 
+        All that have them are locked: one that was cut off before it was must not lie open on top.
         Raises ObjectConflictError if no version has them.
         """
-        found = None
+        found, adopted = None, None
         for entry in reversed(self._bucket.entries(wanted.key)):
             if entry.marker:
                 continue
             found = self._hash(wanted.key, entry.version, entry.size)
             if found == wanted.digest and entry.size == wanted.size:
-                locked = self._lock_at_least(wanted, entry.version)
-                return replace(locked, adopted=True, read_back=ReadBack.STORE)
-        if found is not None:
+                if adopted is None:
+                    locked = self._lock_at_least(wanted, entry.version)
+                    adopted = replace(locked, adopted=True, read_back=ReadBack.STORE)
+                else:
+                    with suppress(VaultRefusedError, LockMissingError):  # another's, and no harm either way
+                        self._lock_at_least(wanted, entry.version)
+        if adopted is None and found is not None:
             raise ObjectConflictError(key=wanted.key, expected=str(wanted.digest), found=str(found))
-        return None
+        return adopted
 
     def _lock_at_least(self, wanted: _Wanted, version: str) -> StoredVersion:
         """Lock a version as is wanted, or leave it the later date it has: perhaps the bucket's own."""

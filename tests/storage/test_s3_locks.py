@@ -1,6 +1,8 @@
 """What a real store refuses once a version is locked, and what the vault says of a changed store."""
 
+import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from config.errors import (
     VaultWithoutLockError,
 )
 from hashing.digest import Digest
+from hashing.reader import read_through
 from storage.confirm import Expected, confirm
 from storage.integrity import Level, Target, check
 from storage.s3.bucket import base64_md5
@@ -116,6 +119,58 @@ def test_what_lies_on_top(
     again = vault.put_bytes(KEY, b"footage", lock_until=until)
     assert (again.version, again.adopted) == (stored.version, True)
     assert list(vault.keys()) == [KEY]
+
+
+@pytest.mark.parametrize("lock", ["locked", "late", "never"])
+def test_a_twin_on_top(opened: Open, bucket: str, client: "S3Client", until: datetime, lock: str) -> None:
+    """The same bytes on top, locked, are another station's; without a lock they are a finding."""
+    vault = opened(bucket)
+    stored = vault.put_bytes(KEY, b"footage", lock_until=until)
+    twin = client.put_object(Bucket=bucket, Key=KEY, Body=b"footage")["VersionId"]
+    target = Target(KEY, stored.version, 7, until, Digest.sha256(b"footage"))
+    expected = Expected(KEY, stored.version, 7, until)
+    assert check(vault, target, Level.LOCK).problem == "newer-version-unlocked"
+    if lock == "never":
+        with pytest.raises(ObjectConflictError):
+            confirm(vault, expected)
+        again = vault.put_bytes(KEY, b"footage", lock_until=until)  # locks what was cut off before it was
+        assert (again.version, again.adopted) == (stored.version, True)
+    elif lock == "late":
+        threading.Timer(0.5, vault.extend_lock, (KEY, twin, until)).start()
+        assert confirm(vault, expected).version == stored.version
+    else:
+        vault.extend_lock(KEY, twin, until)
+    assert confirm(vault, expected).version == stored.version
+    assert check(vault, target, Level.FULL).problem is None
+    # Whichever of the two a register wrote down, it is right.
+    assert confirm(vault, Expected(KEY, twin, 7, until)).version == twin
+    client.put_object(Bucket=bucket, Key=KEY, Body=b"other")
+    assert check(vault, target, Level.LOCK).problem == "newer-version"
+    with pytest.raises(ObjectConflictError):
+        confirm(vault, expected)
+
+
+def test_a_big_twin_with_one_other_byte(
+    opened: Open, bucket: str, client: "S3Client", until: datetime
+) -> None:
+    vault = opened(bucket)
+    data = bytes(20 << 20)
+    stored = vault.put_bytes(KEY, data, lock_until=until)
+    hostile = client.put_object(
+        Bucket=bucket,
+        Key=KEY,
+        Body=data[:-1] + b"x",
+        ContentMD5=base64_md5(data[:-1] + b"x"),
+        ObjectLockMode="COMPLIANCE",
+        ObjectLockRetainUntilDate=until,
+    )
+    assert hostile["VersionId"] != stored.version
+    content = read_through(io.BytesIO(data)).chunks
+    assert check(vault, Target(KEY, stored.version, len(data), until, content), Level.LOCK).problem == (
+        "newer-version"
+    )
+    with pytest.raises(ObjectConflictError):
+        confirm(vault, Expected(KEY, stored.version, len(data), until))
 
 
 def test_two_machines_at_once(opened: Open, bucket: str, client: "S3Client", until: datetime) -> None:
