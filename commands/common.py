@@ -109,7 +109,7 @@ def build_node(home: Path, settings: "Settings") -> "Node":
             settings.vault_url,
             immutable=settings.vault.immutable,
             state=settings.uploads_path,
-            credentials=settings.vault_credentials_path,
+            credentials=settings.vault_credentials,
         ),
         signer=signer,
         trust_roots=roots,

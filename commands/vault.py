@@ -41,9 +41,7 @@ def preflight(ctx: click.Context, as_json: bool) -> None:
     if not settings.vault_url.startswith("s3:"):
         problem = Phrase(mark("preflight tries a vault in a bucket"))
         raise InvalidSettingError(key="vault.url", problem=problem)
-    opened = S3Vault(
-        settings.vault_url, state=settings.uploads_path, credentials=settings.vault_credentials_path
-    )
+    opened = S3Vault(settings.vault_url, state=settings.uploads_path, credentials=settings.vault_credentials)
     found = []
     try:
         for check in run(opened):

@@ -3,10 +3,18 @@
 import re
 import socket
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import NoDecode
 
 from config.messages import mark
@@ -92,16 +100,31 @@ class EngineSection(Section):
 class VaultSection(Section):
     """Where originals, manifests and seals are kept.
 
-    ``immutable``: the local vault's immutable attribute. ``credentials_file``: of an S3 vault; empty: where
-    the AWS tools look.
+    ``immutable``: the local vault's immutable attribute. Credentials of an S3 vault: ``access_key`` and
+    ``secret_key``, or ``credentials_file``; with neither, where the AWS tools look.
     """
 
     url: _Url = ""
     url_file: str = ""
     immutable: Literal["auto", "off", "required"] = "auto"
     credentials_file: str = ""
+    access_key: str = ""
+    secret_key: SecretStr = SecretStr("")
+    secret_key_file: str = ""
+    session_token: SecretStr = SecretStr("")
+    session_token_file: str = ""
 
     _check = field_validator("url")(check_vault_url)
+
+    @model_validator(mode="after")
+    def _whole_credentials(self) -> Self:
+        if bool(self.access_key) != bool(self.secret_key.get_secret_value()):
+            raise ValueError(mark("access_key and secret_key go together"))
+        if self.session_token.get_secret_value() and not self.access_key:
+            raise ValueError(mark("session_token goes with access_key and secret_key"))
+        if self.access_key and self.credentials_file:
+            raise ValueError(mark("credentials_file and access_key are both set; which one counts?"))
+        return self
 
 
 class SpoolSection(Section):

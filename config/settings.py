@@ -7,11 +7,12 @@ from typing import Any, Literal, Self
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.credentials import AccessKeys
 from config.errors import InvalidSettingError
-from config.masking import mask
+from config.masking import MASK, mask
 from config.problems import problem_of
 from config.sections import (
     ClearingSection,
@@ -132,9 +133,13 @@ class Settings(BaseSettings):
         return self.vault.url or f"file://{quote(str(self._home / 'vault'))}"
 
     @property
-    def vault_credentials_path(self) -> Path | None:
-        """File with the credentials of an S3 vault; None to look where the AWS tools do."""
-        return self._path(self.vault.credentials_file)
+    def vault_credentials(self) -> AccessKeys | Path | None:
+        """Credentials of an S3 vault, or the file that holds them; None to look where the AWS tools do."""
+        vault = self.vault
+        if not vault.access_key:
+            return self._path(vault.credentials_file)
+        token = vault.session_token.get_secret_value() or None
+        return AccessKeys(vault.access_key, vault.secret_key.get_secret_value(), token)
 
     @property
     def uploads_path(self) -> Path:
@@ -194,6 +199,9 @@ class Settings(BaseSettings):
             "station_certificate": str(self.station_certificate_path),
             "trust_roots": [str(path) for path in self.trust_root_paths],
         }
+        for name, secret in self.vault:
+            if isinstance(secret, SecretStr):
+                shown["vault"][name] = MASK if secret.get_secret_value() else ""
         masked: dict[str, Any] = _masked(shown)
         return masked
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from config.errors import InvalidSettingError, SecretInFileError, UnknownSettingError
 from config.masking import holds_secret
@@ -24,8 +24,8 @@ def file_values(model: type[BaseModel], home: Path, environ: Mapping[str, str]) 
     """Return the values of ``sealdock.toml`` as the arguments of the settings class ``model``.
 
     Every name in the file and every SEALDOCK_ name in the environment is checked; a value whose rival in the
-    environment wins is left out; the content of a ``url_file`` or ``owner_url_file`` is filled in as the
-    address itself.
+    environment wins is left out; the content of a file that ``url_file``, ``secret_key_file`` and their like
+    name is filled in as the value itself.
     """
     try:
         values = read_toml(home / FILE_NAME)
@@ -34,11 +34,13 @@ def file_values(model: type[BaseModel], home: Path, environ: Mapping[str, str]) 
     known = known_names(model)
     _refuse_unknown(values, known)
     _refuse_secrets(values)
+    _refuse_secret_settings(model, values)
     variables = _variables(environ, known)
+    _choose_credentials(values, variables)
     for section, kind in section_types(model).items():
-        for key in ("url", "owner_url"):
+        for key in kind.model_fields:
             if f"{key}_file" in kind.model_fields:
-                _fill_url(section, key, values, variables, home)
+                _fill_in(section, key, values, variables, home)
     return values
 
 
@@ -77,6 +79,14 @@ def _refuse_secrets(values: Mapping[str, Any], above: str = "") -> None:
             raise SecretInFileError(key=above + name)
 
 
+def _refuse_secret_settings(model: type[BaseModel], values: Mapping[str, Any]) -> None:
+    """Refuse settings in the file that are nothing but a secret."""
+    for section, kind in section_types(model).items():
+        for key, field in kind.model_fields.items():
+            if field.annotation is SecretStr and values.get(section, {}).get(key):
+                raise SecretInFileError(key=f"{section}.{key}")
+
+
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -100,10 +110,21 @@ def _variables(environ: Mapping[str, str], known: Mapping[str, str]) -> dict[str
     return found
 
 
-def _fill_url(
+def _choose_credentials(values: Mapping[str, Any], variables: Mapping[str, str]) -> None:
+    """Let credentials of a vault from the environment, in either form, replace those that the file names."""
+    in_file: dict[str, Any] = values.get("vault", {})
+    keys = ("access_key", "secret_key_file", "session_token_file")
+    if "vault.access_key" in variables:
+        in_file.pop("credentials_file", None)
+    elif "vault.credentials_file" in variables:
+        for key in keys:
+            in_file.pop(key, None)
+
+
+def _fill_in(
     section: str, key: str, values: dict[str, Any], variables: Mapping[str, str], home: Path
 ) -> None:
-    """Make an address of the file that holds it. The environment's choice of the two beats the file's."""
+    """Make a value of the file that holds it. The environment's choice of the two beats the file's."""
     names = (key, f"{key}_file")
     in_file: dict[str, Any] = values.get(section, {})
     here: Mapping[str, Any] = {name: in_file[name] for name in names if in_file.get(name)}
@@ -112,10 +133,10 @@ def _fill_url(
         for name in here:
             del in_file[name]
         here = given
-    url_file = f"{section}.{key}_file"
+    setting = f"{section}.{key}_file"
     if len(here) > 1:
         problem = Phrase(mark("{other} is set as well"), other=f"{section}.{key}")
-        raise InvalidSettingError(key=url_file, problem=problem)
+        raise InvalidSettingError(key=setting, problem=problem)
     if isinstance(named := here.get(f"{key}_file"), str):
         path = home / Path(named).expanduser()
-        values.setdefault(section, {})[key] = read_secret(url_file, path)
+        values.setdefault(section, {})[key] = read_secret(setting, path)

@@ -1,7 +1,7 @@
 """What lies on top of the version that counts: a twin harms nothing, everything else is a finding.
 
-Two stations that store the same new bytes at the same moment make two versions of one key, where the store
-cannot refuse the second. Each may have read back and written down another of the two, and both are right. So a
+Two stations that store the same new bytes at the same moment make two versions of one key where the store
+cannot refuse the second. Each may have read back and noted another of the two, and both are right. So a
 newer version is a *twin*, and nobody need look at it, if its bytes are the same and a lock holds it: whoever
 names no version gets the right bytes, and the lock keeps it so. Other bytes, a delete marker, or a version
 that can be deleted are named.
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from io import BufferedReader
 
+from hashing.digest import Digest
 from storage.reading import read_all
 from storage.vault import LockMode, Vault
 
@@ -54,7 +55,7 @@ def on_top(vault: Vault, key: str, version: str, same: Same, *, settle: bool = F
 
 def same_as(vault: Vault, key: str, version: str) -> Same:
     """Return what compares with the bytes of a version of the vault; it is read only if it has to be."""
-    digests = []
+    digests: list[Digest] = []
 
     def same(other: BufferedReader) -> bool:
         if not digests:

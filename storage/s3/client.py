@@ -1,13 +1,15 @@
 """The store's client: how it is addressed, how long it may take, and whose credentials it uses.
 
-Credentials come from the file that ``vault.credentials_file`` names, else from where the AWS tools look: the
-variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, the machine's role.
+Credentials are ``vault.access_key`` and ``vault.secret_key``, or come from the file that
+``vault.credentials_file`` names, else from where the AWS tools look: the variables AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY, a profile, the machine's role.
 """
 
 import configparser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from config.credentials import AccessKeys
 from config.errors import InvalidSettingError
 from config.messages import Phrase, mark
 from config.secret_file import read_private
@@ -25,7 +27,11 @@ _KEY, _SECRET, _TOKEN = "aws_access_key_id", "aws_secret_access_key", "aws_sessi
 _SETTING = "vault.credentials_file"
 
 
-def open_client(address: Address, credentials: Path | None) -> "S3Client":
+Credentials = AccessKeys | Path | None
+"""The keys themselves, a file that holds them, or wherever the AWS tools look."""
+
+
+def open_client(address: Address, credentials: Credentials) -> "S3Client":
     """Open a client; it may be used by threads at once. Nothing is sent yet.
 
     Raises InvalidSettingError or KeyFileExposedError for a credentials file that cannot be used.
@@ -45,16 +51,16 @@ def open_client(address: Address, credentials: Path | None) -> "S3Client":
         response_checksum_validation="when_required",
     )
     region = address.region or ("us-east-1" if address.endpoint else None)
-    secrets = {} if credentials is None else read_credentials(credentials)
+    found = read_credentials(credentials) if isinstance(credentials, Path) else credentials
     session = boto3.session.Session(
-        aws_access_key_id=secrets.get(_KEY),
-        aws_secret_access_key=secrets.get(_SECRET),
-        aws_session_token=secrets.get(_TOKEN),
+        aws_access_key_id=None if found is None else found.access_key,
+        aws_secret_access_key=None if found is None else found.secret_key,
+        aws_session_token=None if found is None else found.session_token,
     )
     return session.client("s3", endpoint_url=address.endpoint, region_name=region, config=config)
 
 
-def read_credentials(path: Path) -> dict[str, str]:
+def read_credentials(path: Path) -> AccessKeys:
     """Read a file like ``~/.aws/credentials``; its section ``default`` counts.
 
     Raises InvalidSettingError (it has no key, or cannot be read) or KeyFileExposedError (others may read it).
@@ -63,8 +69,7 @@ def read_credentials(path: Path) -> dict[str, str]:
     try:
         parser.read_string(read_private(_SETTING, path))
         section = parser["default"]
-        found = {name: section[name] for name in (_KEY, _SECRET)}
-        return found | ({_TOKEN: section[_TOKEN]} if _TOKEN in section else {})
+        return AccessKeys(section[_KEY], section[_SECRET], section.get(_TOKEN))
     except (configparser.Error, KeyError):  # without the cause: its text may hold the secret
         problem = Phrase(
             mark(

@@ -36,7 +36,7 @@ from storage.layout import check_key, is_key
 from storage.read_back import compare
 from storage.s3.address import Address
 from storage.s3.bucket import Bucket, bare, whole_seconds
-from storage.s3.client import open_client
+from storage.s3.client import Credentials, open_client
 from storage.s3.faults import AbsentError, RejectedError
 from storage.s3.multipart import PART, Multipart
 from storage.s3.stream import VersionStream
@@ -60,7 +60,7 @@ class _Wanted:
 class S3Vault:
     """A vault in a bucket; see the module's docstring and ``storage.vault.Vault``."""
 
-    def __init__(self, url: str, *, state: Path, credentials: Path | None = None) -> None:
+    def __init__(self, url: str, *, state: Path, credentials: Credentials = None) -> None:
         """Describe the vault; nothing is sent yet. ``state`` is a folder for what has to survive a crash.
 
         Raises InvalidSettingError for a URL that is none of a bucket.

@@ -101,5 +101,9 @@ def test_schedule_that_cannot_be_used(tmp_path: Path, text: str, key: str) -> No
 
 
 def test_a_missing_schedule_is_never_replaced_by_another(tmp_path: Path) -> None:
-    with pytest.raises(SettingsFileInvalidError):
+    with pytest.raises(ScheduleInvalidError) as caught:
         load_schedule(tmp_path / "nothing.toml")
+    assert caught.value.facts["key"] == "retention.schedule"
+    assert "there is no such file" in str(caught.value)
+    with pytest.raises(SettingsFileInvalidError):
+        load_schedule(tmp_path)

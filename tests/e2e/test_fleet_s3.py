@@ -52,7 +52,6 @@ def test_the_same_new_bytes_at_the_same_moment(
         rows = client.list_object_versions(Bucket=bucket, Prefix="clips/")["Versions"]
         versions = Counter(row["Key"] for row in rows)
         assert set(versions) == {clip_key(digest_of(data)) for data in FILES.values()}
-        print(f"{kind}: {sum(n > 1 for n in versions.values())} of {len(versions)} keys have a twin")
         for row in rows:
             head = client.head_object(Bucket=bucket, Key=row["Key"], VersionId=row["VersionId"])
             assert head["ObjectLockMode"] == "COMPLIANCE"

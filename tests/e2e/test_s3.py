@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bucket import bucket_home
-from tests.support.station import by_path, clip_key, digest_of, make_card
+from tests.support.station import Station, by_path, clip_key, digest_of, make_card
 from tests.support.store import Store, User
 from tests.support.wire import Wire
 
@@ -43,6 +43,36 @@ def test_the_whole_way(store: Store, bucket: str, tmp_path: Path) -> None:
     secret = store.station.secret_key
     assert secret not in station.ok("config", "show").text
     assert not any(secret.encode() in path.read_bytes() for path in station.home.rglob("*.db*"))
+
+
+@pytest.mark.parametrize("way", ["variables", "secret file", "aws variables"])
+def test_credentials_without_a_credentials_file(store: Store, bucket: str, tmp_path: Path, way: str) -> None:
+    user = store.station
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text(f"{user.secret_key}\n")
+    ways = {
+        "variables": {
+            "SEALDOCK_VAULT_ACCESS_KEY": user.access_key,
+            "SEALDOCK_VAULT_SECRET_KEY": user.secret_key,
+        },
+        "secret file": {
+            "SEALDOCK_VAULT_ACCESS_KEY": user.access_key,
+            "SEALDOCK_VAULT_SECRET_KEY_FILE": str(secret),
+        },
+        "aws variables": {"AWS_ACCESS_KEY_ID": user.access_key, "AWS_SECRET_ACCESS_KEY": user.secret_key},
+    }
+    station = Station(tmp_path / "home", {"SEALDOCK_VAULT_URL": store.url(bucket), **ways[way]}).init()
+    docked = station.run("dock", make_card(tmp_path / "card", {"A.MP4": b"a"}), "--json").expect(0)
+    assert docked.json["ok"]
+    for told in (docked, station.ok("config", "show"), station.ok("config", "show", "--json")):
+        assert user.secret_key not in told.text + told.err
+    wrong = {"SEALDOCK_VAULT_ACCESS_KEY": user.access_key, "SEALDOCK_VAULT_SECRET_KEY": "wrong-and-hidden"}
+    refused = Station(tmp_path / "other", {"SEALDOCK_VAULT_URL": store.url(bucket), **wrong}).run(
+        "init", "--json"
+    )
+    assert "wrong-and-hidden" not in refused.expect(58).err
+    assert not any(user.secret_key.encode() in path.read_bytes() for path in station.home.glob("*.*"))
 
 
 def test_what_lies_on_top_is_found(store: Store, bucket: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from config.credentials import AccessKeys
 from config.errors import InvalidSettingError, KeyFileExposedError
 from storage.local import LocalVault
 from storage.opening import open_vault
@@ -64,12 +65,9 @@ def test_credentials_are_read_from_a_file_that_is_private(tmp_path: Path) -> Non
     path = tmp_path / "credentials"
     path.touch(mode=0o600)
     path.write_text(FILE)
-    assert read_credentials(path) == {
-        "aws_access_key_id": "station",
-        "aws_secret_access_key": "hidden-key",
-    }
+    assert read_credentials(path) == AccessKeys("station", "hidden-key")
     path.write_text(f"{FILE}aws_session_token = token\n")
-    assert set(read_credentials(path).values()) == {"station", "hidden-key", "token"}
+    assert read_credentials(path) == AccessKeys("station", "hidden-key", "token")
     path.chmod(0o640)
     with pytest.raises(KeyFileExposedError):
         read_credentials(path)

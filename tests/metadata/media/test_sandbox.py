@@ -82,7 +82,8 @@ def test_the_child_has_given_up_what_it_reports(clips: Path) -> None:
         assert prober.probe(clips / "plain.mp4").condition is Condition.INTACT
 
 
-def test_ffprobe_inherits_the_isolation(clips: Path, tool: Tool) -> None:
+def test_ffprobe_inherits_the_isolation(clips: Path, tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEALDOCK_VAULT_SECRET_KEY", "hunter2")
     tool("exec sleep 30")
     with Prober(Limits(timeout=timedelta(seconds=3))) as prober:
         pid = child_of(prober)
@@ -91,6 +92,7 @@ def test_ffprobe_inherits_the_isolation(clips: Path, tool: Tool) -> None:
             assert wait_until(lambda: any(status(member)["Name"] == "sleep" for member in group_members(pid)))
             (sleeper,) = (member for member in group_members(pid) if status(member)["Name"] == "sleep")
             assert Path(f"/proc/{sleeper}/ns/net").readlink() == Path(f"/proc/{pid}/ns/net").readlink()
+            assert b"hunter2" not in Path(f"/proc/{sleeper}/environ").read_bytes()
             assert int(status(sleeper)["CapEff"], 16) == 0
             assert status(sleeper)["NoNewPrivs"] == "1"
             assert resource.prlimit(sleeper, resource.RLIMIT_CPU)[1] != resource.RLIM_INFINITY
@@ -99,6 +101,8 @@ def test_ffprobe_inherits_the_isolation(clips: Path, tool: Tool) -> None:
 
 def test_the_childs_environment_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEALDOCK_DATABASE_URL", "postgresql://someone:hunter2@db/x")
+    for name in ("SEALDOCK_VAULT_SECRET_KEY", "SEALDOCK_VAULT_SESSION_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "hunter2")
     monkeypatch.setenv("LD_PRELOAD", "")
     with Prober() as prober:
         environment = Path(f"/proc/{child_of(prober)}/environ").read_bytes()
