@@ -22,6 +22,7 @@ COMMANDS = {
     "dock": "commands.dock:dock",
     "watch": "commands.watch:watch",
     "status": "commands.status:status",
+    "alerts": "commands.alerts:alerts",
     "clips": "commands.clips:clips",
     "tag": "commands.clips:tag",
     "link": "commands.clips:link",

@@ -1,5 +1,6 @@
 """``sealdock case``: cases and the times officers worked on them."""
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from commands.common import Moment, aware, json_option, local, open_node, print_
 from config.messages import _
 
 if TYPE_CHECKING:
-    from jobs.cases import WindowRow
+    from jobs.cases import ImportTally, WindowRow
     from jobs.node import Node
 
 
@@ -142,8 +143,8 @@ def case_show(ctx: click.Context, number: str, as_json: bool) -> None:
                 "windows": [
                     {
                         "officer": row.officer_id,
-                        "from": row.starts_at.isoformat(),
-                        "to": row.ends_at.isoformat(),
+                        "from": row.starts_at,
+                        "to": row.ends_at,
                     }
                     for row in windows
                 ],
@@ -164,7 +165,8 @@ def case_show(ctx: click.Context, number: str, as_json: bool) -> None:
 def case_import(ctx: click.Context, file: Path, as_json: bool) -> None:
     """Read cases from a CSV file with the columns number, title, officer, from, to.
 
-    A file with a bad row changes nothing and names every such row; reading it twice changes nothing.
+    A file with a bad row changes nothing and names every such row; reading it twice changes nothing. Rows
+    that say the same, and titles that are not the register's, are named too; the register keeps its titles.
     Times without a zone are in the station's. UTF-8 and GBK are understood.
 
     \b
@@ -182,12 +184,30 @@ def case_import(ctx: click.Context, file: Path, as_json: bool) -> None:
                 "windows": tally.windows,
                 "linked": tally.linked,
                 "ambiguous": tally.ambiguous,
+                "other_titles": [asdict(row) for row in tally.other_titles],
+                "duplicates": [asdict(row) for row in tally.duplicates],
             }
         )
     else:
+        _tell_doubts(tally)
         told = _("{cases} cases and {windows} windows added; {linked} clips linked, {ambiguous} to decide.")
         click.echo(
             told.format(
                 cases=tally.cases, windows=tally.windows, linked=tally.linked, ambiguous=tally.ambiguous
+            )
+        )
+
+
+def _tell_doubts(tally: "ImportTally") -> None:
+    for other in tally.other_titles:
+        click.echo(
+            _("Line {line}: case {case} keeps its title {kept}; the file says {title}.").format(
+                line=other.line, case=other.case, kept=shown(other.kept or "-"), title=shown(other.title)
+            )
+        )
+    for row in tally.duplicates:
+        click.echo(
+            _("Line {line}: case {case}, says the same as line {first}.").format(
+                line=row.line, case=row.case, first=row.first
             )
         )

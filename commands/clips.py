@@ -63,7 +63,7 @@ def clips(
     text: str | None,
     as_json: bool,
 ) -> None:
-    """Find clips; every filter given must hold.
+    """Find clips; every filter given must hold. A case, recorder or category that there is not is an error.
 
     \b
     Examples:
@@ -71,14 +71,18 @@ def clips(
       sealdock clips --officer 012345 --since 2026-03-01 --until 2026-03-02
       sealdock clips --case "苏吴城管罚字〔2026〕第25号" --json
     """  # noqa: D301
-    from metadata.casenumber import normalise
+    from metadata.repo import cases, recorders
     from metadata.repo import clips as repo
     from metadata.states import ClipState
 
     with open_node(ctx) as node, node.register.read() as session:
         zone = node.settings.time_zone
+        if recorder is not None:
+            recorders.get(session, recorder)
+        if category is not None and not repo.is_used(session, category):
+            node.schedule.category(category)
         wanted = repo.ClipFilter(
-            case=None if case is None else normalise(case),
+            case=None if case is None else cases.get(session, case).number,
             officer=officer,
             recorder=recorder,
             since=None if since is None else aware(since, zone),

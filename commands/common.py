@@ -133,8 +133,13 @@ def owner_warning(role: str | None, *, owns_tables: bool) -> str | None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, names as they are but for characters that a terminal would obey."""
-    lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
+    """Print a value as JSON, names as they are but for characters that a terminal would obey.
+
+    Times may stand in it as they are: they are spelled here, all of them alike.
+    """
+    from config.times import spelled
+
+    lines = json.dumps(value, ensure_ascii=False, indent=2, default=spelled).split("\n")
     click.echo("\n".join(line if line.isprintable() else _escaped(line) for line in lines))
 
 

@@ -118,10 +118,10 @@ def clock(ctx: click.Context, confirm: bool, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "at": reading.at.isoformat(),
+                "at": reading.at,
                 "synchronised": reading.synchronised,
                 "plausible": reading.plausible,
-                "locks_from": reading.trusted.isoformat(),
+                "locks_from": reading.trusted,
             }
         )
         return

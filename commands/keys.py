@@ -1,10 +1,11 @@
 """``sealdock keys`` and ``seals``: who signs, and timestamps that are pending."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
-from commands.common import json_option, open_node, print_json
+from commands.common import json_option, local, open_node, print_json
 from config.messages import _
 
 
@@ -22,18 +23,18 @@ def keys_list(ctx: click.Context, as_json: bool) -> None:
     from metadata.repo import seals as repo
 
     with open_node(ctx) as node, node.register.read() as session:
-        warning = node.settings.keys.expiry_warning
+        warning, zone = node.settings.keys.expiry_warning, node.settings.time_zone
         found = repo.keys(session)
         unknown = unknown_authorities(found, node.trust_roots)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "id": row.id,
                 "station": row.station_id,
                 "trusted": row.id not in unknown,
                 "purpose": row.purpose,
-                "not_before": row.not_before.isoformat(),
-                "not_after": row.not_after.isoformat(),
-                "retired": None if row.retired_at is None else row.retired_at.isoformat(),
+                "not_before": row.not_before,
+                "not_after": row.not_after,
+                "retired": row.retired_at,
                 "expires_soon": row.retired_at is None and row.not_after - datetime.now(UTC) <= warning,
             }
             for row in found
@@ -47,7 +48,7 @@ def keys_list(ctx: click.Context, as_json: bool) -> None:
         about = "  ".join(filter(None, (note, trust)))
         click.echo(
             f"{row['id']}  {row['station']}  {row['purpose']:8} "
-            f"{row['not_before']} - {row['not_after']}  {about}".rstrip()
+            f"{local(row['not_before'], zone)} - {local(row['not_after'], zone)}  {about}".rstrip()
         )
 
 
@@ -96,7 +97,7 @@ def keys_rotate(ctx: click.Context, as_json: bool) -> None:
     with open_node(ctx) as node:
         old, fresh = node.signer.key_id, rotate(node)
     if as_json:
-        print_json({"retired": old, "current": fresh.key_id, "not_after": fresh.expires_at.isoformat()})
+        print_json({"retired": old, "current": fresh.key_id, "not_after": fresh.expires_at})
     else:
         click.echo(
             _("New key {key}, valid until {date}").format(key=fresh.key_id, date=fresh.expires_at.date())

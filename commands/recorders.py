@@ -17,11 +17,12 @@ def recorders() -> None:
 @json_option
 @click.pass_context
 def recorders_list(ctx: click.Context, as_json: bool) -> None:
-    """List every recorder that was docked; its identity is what its cards claim."""
+    """List every recorder that was docked, and who carried it; its identity is what its cards claim."""
     from metadata.repo import recorders as repo
 
     with open_node(ctx) as node, node.register.read() as session:
         rows = repo.all_recorders(session)
+        carried = {row.id: repo.assignments(session, row.id) for row in rows}
     if as_json:
         print_json(
             [
@@ -32,16 +33,24 @@ def recorders_list(ctx: click.Context, as_json: bool) -> None:
                     "profile": row.profile,
                     "claimed": row.claimed,
                     "accepted": row.accepted,
-                    "first_seen": row.first_seen.isoformat(),
+                    "first_seen": row.first_seen,
+                    "assignments": [
+                        {"officer": one.officer_id, "from": one.starts_at, "to": one.ends_at}
+                        for one in carried[row.id]
+                    ],
                 }
                 for row in rows
             ]
         )
         return
     for row in rows:
-        seen = local(row.first_seen, node.settings.time_zone)
+        zone = node.settings.time_zone
+        seen = local(row.first_seen, zone)
         note = "" if row.accepted else _("not accepted")
         click.echo(f"{row.id}  {row.profile:14} {shown(row.identity)}  {seen}  {note}".rstrip())
+        for one in carried[row.id]:
+            end = _("until further notice") if one.ends_at is None else f"- {local(one.ends_at, zone)}"
+            click.echo(f"  {shown(one.officer_id)}  {local(one.starts_at, zone)} {end}")
 
 
 @recorders.command("accept")
@@ -77,6 +86,8 @@ def recorders_assign(
 ) -> None:
     """Say that an officer carries a recorder; clips without a better claim are ascribed to that officer.
 
+    An earlier assignment until further notice ends when this one begins; any other overlap is refused.
+
     \b
     Examples:
       sealdock recorders assign 01JC… --officer 012345 --from 2026-03-01
@@ -96,8 +107,8 @@ def recorders_assign(
             {
                 "recorder": recorder,
                 "officer": officer,
-                "from": starts.isoformat(),
-                "to": None if ends is None else ends.isoformat(),
+                "from": starts,
+                "to": ends,
             }
         )
         return

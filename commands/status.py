@@ -1,10 +1,12 @@
 """``sealdock status``: how this home is, at a glance."""
 
+from datetime import datetime, tzinfo
 from typing import Any
 
 import click
 
-from commands.common import json_option, open_node, owner_warning, print_json, size
+from commands.alert_texts import told
+from commands.common import json_option, local, open_node, owner_warning, print_json, size
 from config.messages import _
 
 
@@ -23,13 +25,14 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
     with open_node(ctx) as node:
         found = overview(node)
+        zone = node.settings.time_zone
     if as_json:
         print_json(found)
         return
-    _print(found)
+    _print(found, zone)
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: dict[str, Any], zone: tzinfo) -> None:
     click.echo(_("Station {station}, vault {vault}").format(**found))
     if found["vault_problem"]:
         click.echo(_("VAULT: {problem}").format(problem=found["vault_problem"]))
@@ -56,4 +59,7 @@ def _print(found: dict[str, Any]) -> None:
     if key["expires_soon"]:
         click.echo(_("KEY: it expires soon; run `sealdock keys rotate`"))
     for alert in found["alerts"]:
-        click.echo(_("ALERT {at} {kind} {clip} {facts}").format(**alert))
+        at = local(datetime.fromisoformat(alert["at"]), zone)
+        click.echo(_("ALERT {at}  {text}").format(at=at, text=told(alert["kind"], alert["facts"])))
+    if rest := sum(found["alert_counts"].values()) - len(found["alerts"]):
+        click.echo(_("... and {count} more: `sealdock alerts list`").format(count=rest))

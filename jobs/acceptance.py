@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from config.errors import RecorderNotFoundError, VolumeRefusedError
+from config.errors import VolumeRefusedError
 from ingest.source import FolderSource
 from jobs.node import Node
 from metadata import events
@@ -49,10 +49,7 @@ def accept(session: Session, recorder: Recorder, actor: Actor, at: datetime) -> 
 def accept_by_id(node: Node, recorder_id: str) -> bool:
     """Accept a recorder by its id; its clips come in at its next docking. Raises RecorderNotFoundError."""
     with node.register.write() as session:
-        recorder = session.get(Recorder, recorder_id)
-        if recorder is None:
-            raise RecorderNotFoundError(recorder=recorder_id)
-        return accept(session, recorder, node.actor, node.clock.now())
+        return accept(session, recorders.get(session, recorder_id), node.actor, node.clock.now())
 
 
 def require(node: Node, source: FolderSource, identity: str) -> None:

@@ -2,20 +2,17 @@
 
 from datetime import datetime
 
-from config.errors import RecorderNotFoundError
 from jobs.node import Node
 from metadata import events
 from metadata.events import EventKind
-from metadata.models import Recorder
 from metadata.repo import recorders
 
 
 def assign(node: Node, recorder_id: str, officer: str, start: datetime, end: datetime | None) -> None:
-    """Record an assignment with its event. Raises RecorderNotFoundError."""
+    """Record an assignment with its event. Raises RecorderNotFoundError and AssignmentOverlapError."""
     at = node.clock.now()
     with node.register.write() as session:
-        if session.get(Recorder, recorder_id) is None:
-            raise RecorderNotFoundError(recorder=recorder_id)
+        recorders.get(session, recorder_id)
         recorders.ensure_officer(session, officer, at)
         row = recorders.assign(session, recorder_id, officer, start, end)
         events.append(

@@ -36,13 +36,43 @@ class WindowRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherTitle:
+    """A row whose title is not the one that its case has; the case keeps its own."""
+
+    line: int
+    case: str
+    title: str
+    kept: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A row that says the same as an earlier one of the file."""
+
+    line: int
+    case: str
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
 class ImportTally:
-    """What an import did; rows that stood already count in neither."""
+    """What an import did; rows that stood already count in neither. Beside it what looks like a mistake."""
 
     cases: int
     windows: int
     linked: int
     ambiguous: int
+    other_titles: tuple[OtherTitle, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    written: str
+    number: str
+    title: str | None
+    window: WindowRow | None
 
 
 def add_case(node: Node, number: str, title: str | None, window: WindowRow | None) -> tuple[Case, LinkTally]:
@@ -99,35 +129,48 @@ def import_csv(node: Node, path: Path) -> ImportTally:
 
     ``title``, ``officer``, ``from`` and ``to`` may be empty, the last three only together. All rows or
     none: a file with a bad row changes nothing. Raises ImportRefusedError with line numbers and reasons.
-    Reading the same file twice changes nothing.
+    Reading the same file twice changes nothing. Rows that say the same, and titles other than the case's own,
+    are taken note of in the tally.
     """
     rows = _read(path, node.settings.time_zone)
     at = node.clock.now()
     added = windows = 0
     officers: set[str] = set()
+    titles: list[OtherTitle] = []
     with node.register.write() as session:
-        for number, title, window in rows:
-            case = session.scalar(select(Case).where(Case.number == casenumber.normalise(number)))
+        for row in rows:
+            case = session.scalar(select(Case).where(Case.number == row.number))
             if case is None:
-                case = _add(session, node, number, title, at)
+                case = _add(session, node, row.written, row.title, at)
                 added += 1
-            if window is not None and _add_window(session, node, case, window, at):
+            elif row.title is not None and row.title != case.title:
+                titles.append(OtherTitle(row.line, case.number, row.title, case.title))
+            if row.window is not None and _add_window(session, node, case, row.window, at):
                 windows += 1
-                officers.add(window.officer)
+                officers.add(row.window.officer)
     tally = relink(node, officers)
-    return ImportTally(added, windows, tally.linked, tally.ambiguous)
+    return ImportTally(added, windows, tally.linked, tally.ambiguous, tuple(titles), _duplicates(rows))
 
 
-def _read(path: Path, zone: ZoneInfo) -> list[tuple[str, str | None, WindowRow | None]]:
+def _duplicates(rows: list[_Row]) -> tuple[Duplicate, ...]:
+    first: dict[tuple[str, str | None, WindowRow | None], int] = {}
+    return tuple(
+        Duplicate(row.line, row.number, earlier)
+        for row in rows
+        if (earlier := first.setdefault((row.number, row.title, row.window), row.line)) != row.line
+    )
+
+
+def _read(path: Path, zone: ZoneInfo) -> list[_Row]:
     refused: list[str] = []
-    rows: list[tuple[str, str | None, WindowRow | None]] = []
+    rows: list[_Row] = []
     try:
         reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
         if not set(COLUMNS) >= set(reader.fieldnames or ()) or "number" not in (reader.fieldnames or ()):
             raise ImportRefusedError(file=str(path), rows=f"1: columns must be {', '.join(COLUMNS)}")
         for row in reader:
             try:
-                rows.append(_row(row, zone))
+                rows.append(_row(row, reader.line_num, zone))
             except (ValueError, CaseNumberInvalidError) as error:
                 refused.append(f"{reader.line_num}: {error}")
     except csv.Error as error:
@@ -154,18 +197,19 @@ def _text(path: Path) -> str:
     raise ImportRefusedError(file=str(path), rows="neither UTF-8 nor GBK")
 
 
-def _row(row: dict[str, str | None], zone: ZoneInfo) -> tuple[str, str | None, WindowRow | None]:
+def _row(row: dict[str, str | None], line: int, zone: ZoneInfo) -> _Row:
     values = {key: (row.get(key) or "").strip() for key in COLUMNS}
     if None in row or any(len(value) > _MAX_TEXT for value in values.values()):
         raise ValueError("too many or too long fields")
-    casenumber.normalise(values["number"])
+    number = casenumber.normalise(values["number"])
+    title = values["title"] or None
     given = [values["officer"], values["from"], values["to"]]
     if not any(given):
-        return values["number"], values["title"] or None, None
+        return _Row(line, values["number"], number, title, None)
     if not all(given):
         raise ValueError("officer, from and to go together")
     window = make_window(values["officer"], _time(values["from"], zone), _time(values["to"], zone))
-    return values["number"], values["title"] or None, window
+    return _Row(line, values["number"], number, title, window)
 
 
 def make_window(officer: str, start: datetime, end: datetime) -> WindowRow:

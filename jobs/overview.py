@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from config.errors import SandboxError, VaultUnavailableError
+from config.times import spelled
 from hashing.digest import Digest
 from jobs.node import Node
 from metadata import roles
@@ -28,12 +29,18 @@ def overview(node: Node) -> dict[str, Any]:
             "to_derive": len(integrity.underived(session)),
             "alert_counts": integrity.alert_counts(session),
             "alerts": [
-                {"at": row.at.isoformat(), "kind": row.kind, "clip": row.clip_id or "", "facts": row.facts}
-                for row in integrity.alerts(session, _ALERTS_SHOWN)
+                {
+                    "id": row.id,
+                    "at": spelled(row.at),
+                    "kind": row.kind,
+                    "clip": row.clip_id or "",
+                    "facts": row.facts,
+                }
+                for row, _ in integrity.alerts_with_answers(session, _ALERTS_SHOWN, every=False)
             ],
         }
     found["clock"] = {
-        "at": clock.at.isoformat(),
+        "at": spelled(clock.at),
         "synchronised": clock.synchronised,
         "plausible": clock.plausible,
     }
@@ -41,7 +48,7 @@ def overview(node: Node) -> dict[str, Any]:
     warning = node.settings.keys.expiry_warning
     found["key"] = {
         "id": node.signer.key_id,
-        "not_after": expires.isoformat(),
+        "not_after": spelled(expires),
         "expires_soon": expires - clock.at <= warning,
     }
     found["vault_problem"] = _vault_problem(node)

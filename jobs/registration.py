@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from config.times import spelled
 from hashing import canonical
 from ingest import inventory as inventories
 from ingest.names import last_part, readable, to_uri
@@ -138,7 +139,7 @@ def _write(
     )
     if not clock.plausible:
         integrity.raise_alert(
-            session, "clock-implausible", at, facts={"docking": request.id, "clock": at.isoformat()}
+            session, "clock-implausible", at, facts={"docking": request.id, "clock": spelled(at)}
         )
     _watch_key(session, node, at)
 
@@ -148,7 +149,7 @@ def _watch_key(session: Session, node: Node, at: datetime) -> None:
     expires = node.signer.expires_at
     if expires - at > node.settings.keys.expiry_warning:
         return
-    facts = {"key": node.signer.key_id, "not_after": expires.isoformat()}
+    facts = {"key": node.signer.key_id, "not_after": spelled(expires)}
     if not integrity.has_alert(session, "key-expires", facts):
         integrity.raise_alert(session, "key-expires", at, facts=facts)
 

@@ -44,6 +44,7 @@ from config.errors.integrity import (
 )
 from config.errors.register import (
     AlreadyLinkedError,
+    AssignmentOverlapError,
     CaseExistsError,
     CaseNotFoundError,
     CaseNumberInvalidError,
@@ -96,6 +97,7 @@ from config.errors.vault import (
 
 __all__ = [
     "AlreadyLinkedError",
+    "AssignmentOverlapError",
     "CardTooLargeError",
     "CaseExistsError",
     "CaseNotFoundError",

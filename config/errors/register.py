@@ -1,4 +1,4 @@
-"""Errors of the register, and of looking things up in it: exit codes 60 to 74."""
+"""Errors of the register, and of looking things up in it: exit codes 24 and 60 to 75."""
 
 from config.errors.base import SealdockError
 from config.errors.integrity import IntegrityError
@@ -182,3 +182,15 @@ class RecorderNotFoundError(RecordError):
     happened = mark("There is no recorder {recorder}.")
     safe = mark("Nothing was changed.")
     todo = mark("List recorders with `sealdock recorders list`.")
+
+
+class AssignmentOverlapError(RecordError):
+    """Somebody carries the recorder at that time. Facts: recorder, officer; start, end (None: open)."""
+
+    code = "assignment-overlap"
+    exit_code = 24
+    happened = mark(
+        "The recorder {recorder} is carried by {officer} from {start} to {end}, at the same time."
+    )
+    safe = mark("Nothing was changed.")
+    todo = mark("List assignments with `sealdock recorders list`, and give times that do not overlap.")

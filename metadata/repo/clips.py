@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from config.errors import ClipAmbiguousError, ClipNotFoundError
+from config.times import spelled
 from metadata import states
 from metadata.models import Case, Clip, Link, LinkCandidate, Sighting, Tag
 from metadata.states import SAFE, ClipState
@@ -64,7 +65,7 @@ class ClipRecord:
         record = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for key in ("recorded_at", "retain_until"):
             at: datetime | None = record[key]
-            record[key] = None if at is None else at.isoformat().replace("+00:00", "Z")
+            record[key] = None if at is None else spelled(at)
         record["categories"] = list(self.categories)
         return record
 
@@ -73,6 +74,11 @@ def find(session: Session, wanted: ClipFilter) -> list[Clip]:
     """Return the clips that match, by recorded time and then by arrival."""
     query = _restricted(select(Clip), wanted)
     return list(session.scalars(query.order_by(Clip.recorded_start.nulls_last(), Clip.id)))
+
+
+def is_used(session: Session, category: str) -> bool:
+    """Tell whether a clip was ever given a category; the schedule may not have it any more."""
+    return session.scalar(select(Tag.id).where(Tag.category == category).limit(1)) is not None
 
 
 def _restricted(query: Select[Any], wanted: ClipFilter) -> Select[Any]:

@@ -8,9 +8,18 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
-from metadata.models import Alert, Clip, Derivative, IntegrityResult, StoredKind, StoredVersion
+from metadata.models import (
+    Alert,
+    AlertAcknowledgement,
+    Clip,
+    Derivative,
+    IntegrityResult,
+    StoredKind,
+    StoredVersion,
+)
 from metadata.states import SAFE
 
+_SHORTEST_NAME = 6
 _APART = (StoredKind.INVENTORY, StoredKind.CLOSE, StoredKind.DOCKING_SEAL, StoredKind.DERIVED)
 
 
@@ -80,14 +89,42 @@ def has_alert(session: Session, kind: str, facts: Mapping[str, Any]) -> bool:
     return any(row.facts == facts for row in session.scalars(select(Alert).where(Alert.kind == kind)))
 
 
-def alerts(session: Session, limit: int = 50) -> list[Alert]:
-    """Return the newest alerts."""
-    return list(session.scalars(select(Alert).order_by(Alert.id.desc()).limit(limit)))
+def alerts_with_answers(
+    session: Session, limit: int, *, every: bool
+) -> list[tuple[Alert, AlertAcknowledgement | None]]:
+    """Return the newest alerts, each with its acknowledgement; without ``every`` those that have none."""
+    query = (
+        select(Alert, AlertAcknowledgement)
+        .outerjoin(AlertAcknowledgement, AlertAcknowledgement.alert_id == Alert.id)
+        .order_by(Alert.id.desc())
+        .limit(limit)
+    )
+    if not every:
+        query = query.where(AlertAcknowledgement.id.is_(None))
+    return [(row[0], row[1]) for row in session.execute(query)]
+
+
+def alerts_named(session: Session, ending: str) -> list[Alert]:
+    """Return the alerts whose ids end so; one that is no part of an id, or too short, names none."""
+    if len(ending) < _SHORTEST_NAME or not ending.isalnum():
+        return []
+    return list(session.scalars(select(Alert).where(Alert.id.endswith(ending)).limit(2)))
+
+
+def acknowledgement(session: Session, alert_id: str) -> AlertAcknowledgement | None:
+    """Return what somebody said of an alert, if anybody did."""
+    return session.scalar(select(AlertAcknowledgement).where(AlertAcknowledgement.alert_id == alert_id))
 
 
 def alert_counts(session: Session) -> dict[str, int]:
-    """Return how many alerts there are of each kind."""
-    return {row[0]: row[1] for row in session.execute(select(Alert.kind, func.count()).group_by(Alert.kind))}
+    """Return how many alerts of each kind nobody has acknowledged."""
+    query = (
+        select(Alert.kind, func.count())
+        .outerjoin(AlertAcknowledgement, AlertAcknowledgement.alert_id == Alert.id)
+        .where(AlertAcknowledgement.id.is_(None))
+        .group_by(Alert.kind)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def underived(session: Session, limit: int = 10_000) -> list[str]:

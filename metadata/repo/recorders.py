@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from config.errors import AssignmentOverlapError, RecorderNotFoundError
 from metadata.models import Assignment, Officer, Recorder, Station
 
 
@@ -33,6 +34,14 @@ def with_identity(session: Session, identity: str) -> Recorder | None:
     return session.scalar(select(Recorder).where(Recorder.identity == identity))
 
 
+def get(session: Session, recorder_id: str) -> Recorder:
+    """Return the recorder with this id; raises RecorderNotFoundError."""
+    found = session.get(Recorder, recorder_id)
+    if found is None:
+        raise RecorderNotFoundError(recorder=recorder_id)
+    return found
+
+
 def ensure_recorder(
     session: Session, identity: str, serial: str | None, profile: str, at: datetime
 ) -> Recorder:
@@ -54,11 +63,14 @@ def ensure_recorder(
 
 
 def carrier(session: Session, recorder_id: str, at: datetime) -> str | None:
-    """Return the officer to whom the recorder was assigned at a time, if exactly one was."""
+    """Return the officer to whom the recorder was assigned at a time, if exactly one was.
+
+    An assignment ends just before its end: the next one may begin then.
+    """
     rows = session.scalars(
         select(Assignment.officer_id)
         .where(Assignment.recorder_id == recorder_id, Assignment.starts_at <= at)
-        .where((Assignment.ends_at.is_(None)) | (Assignment.ends_at >= at))
+        .where((Assignment.ends_at.is_(None)) | (Assignment.ends_at > at))
         .distinct()
     ).all()
     return rows[0] if len(rows) == 1 else None
@@ -67,13 +79,34 @@ def carrier(session: Session, recorder_id: str, at: datetime) -> str | None:
 def assign(
     session: Session, recorder_id: str, officer_id: str, starts_at: datetime, ends_at: datetime | None
 ) -> Assignment:
-    """Record that an officer carries a recorder."""
+    """Record that an officer carries a recorder. Raises AssignmentOverlapError.
+
+    One that was until further notice and began before ends now, with the start of this one.
+    """
+    open_one = None
+    for row in assignments(session, recorder_id):
+        if row.ends_at is None and row.starts_at < starts_at:
+            open_one = row
+        elif (ends_at is None or row.starts_at < ends_at) and (
+            row.ends_at is None or starts_at < row.ends_at
+        ):
+            raise AssignmentOverlapError(
+                recorder=recorder_id, officer=row.officer_id, start=row.starts_at, end=row.ends_at
+            )
+    if open_one is not None:
+        open_one.ends_at = starts_at
     row = Assignment(
         id=str(ULID()), recorder_id=recorder_id, officer_id=officer_id, starts_at=starts_at, ends_at=ends_at
     )
     session.add(row)
     session.flush()
     return row
+
+
+def assignments(session: Session, recorder_id: str) -> list[Assignment]:
+    """Return who carried a recorder, in order of time."""
+    query = select(Assignment).where(Assignment.recorder_id == recorder_id).order_by(Assignment.starts_at)
+    return list(session.scalars(query))
 
 
 def all_recorders(session: Session) -> list[Recorder]:

@@ -138,17 +138,40 @@ def test_import_in_the_encoding_of_the_office(home: Station, docked: Any, tmp_pa
         {"number": "苏吴城管罚字〔2026〕第32号", "title": formula, "officer": "", "from": "", "to": ""},
     ]
     table = write_csv(tmp_path / "cases.csv", rows, "gbk")
-    assert home.json("case", "import", table) == {"cases": 2, "windows": 1, "linked": 0, "ambiguous": 0}
+    nothing = {"linked": 0, "ambiguous": 0, "other_titles": [], "duplicates": []}
+    assert home.json("case", "import", table) == {"cases": 2, "windows": 1, **nothing}
     events = home.value("SELECT count(*) FROM custody_event")
-    assert home.json("case", "import", table) == {"cases": 0, "windows": 0, "linked": 0, "ambiguous": 0}
+    assert home.json("case", "import", table) == {"cases": 0, "windows": 0, **nothing}
     assert home.value("SELECT count(*) FROM custody_event") == events
     titles = {row["case"]: row["title"] for row in home.json("case", "list")}
     assert titles["苏吴城管罚字〔2026〕第31号"] == "占道经营"
     assert titles["苏吴城管罚字〔2026〕第32号"] == formula
     shown = home.json("case", "show", "苏吴城管罚字〔2026〕第31号")
     assert shown["windows"] == [
-        {"officer": "055555", "from": "2026-04-01T01:00:00+00:00", "to": "2026-04-01T02:00:00+00:00"}
+        {"officer": "055555", "from": "2026-04-01T01:00:00Z", "to": "2026-04-01T02:00:00Z"}
     ]
+
+
+def test_import_names_what_looks_like_a_mistake(home: Station, docked: Any, tmp_path: Path) -> None:
+    """Rows that say the same, and a title that is not the register's; the register keeps its own."""
+    assert docked["ok"]
+    number = "苏吴城管罚字〔2026〕第61号"
+    empty = {"officer": "", "from": "", "to": ""}
+    home.json("case", "add", number, "--title", "占道经营")
+    rows = [
+        {"number": number, "title": "无证摊贩", **empty},
+        {"number": number, "title": "占道经营", **empty},
+        {"number": "苏吴城管罚字[2026]第061号", "title": "占道经营", **empty},
+        {"number": number, "title": "", **empty},
+    ]
+    table = write_csv(tmp_path / "cases.csv", rows)
+    told = home.json("case", "import", table)
+    assert told["other_titles"] == [{"line": 2, "case": number, "title": "无证摊贩", "kept": "占道经营"}]
+    assert told["duplicates"] == [{"line": 4, "case": number, "first": 3}]
+    assert {row["case"]: row["title"] for row in home.json("case", "list")}[number] == "占道经营"
+    text = home.ok("case", "import", table).text
+    assert "Line 2" in text
+    assert "Line 4" in text
 
 
 def test_import_names_every_bad_row_and_takes_none(home: Station, docked: Any, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ NORMAL = "苏吴城管罚字〔2026〕第25号"
         "苏吴城管罚字﹝2026﹞第25号",
         " 苏吴城管 罚字 〔 2026 〕 第 25 号\n",
         "　苏吴城管罚字〔2026〕　第25号\t",
+        "苏吴城管罚字〔2026〕第025号",
+        "苏吴城管罚字[2026]第００２５号",
     ],
 )
 def test_one_form_for_many_spellings(written: str) -> None:
@@ -38,6 +40,10 @@ def test_one_form_for_many_spellings(written: str) -> None:
         ("case (7)", "case(7)"),
         ("ＡＢＣ－１", "ABC-1"),
         ("1", "1"),
+        ("ABC-001", "ABC-001"),
+        ("罚字〔2026〕第0号", "罚字〔2026〕第0号"),
+        ("罚字〔2026〕第100号", "罚字〔2026〕第100号"),
+        ("第025号", "第025号"),
     ],
 )
 def test_other_numbers_keep_what_they_have(written: str, normal: str) -> None:

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from hashing.digest import Algorithm
 from hashing.reader import Reading, read_through
-from metadata.models import Derivative, StoredKind
+from metadata.models import AlertAcknowledgement, Derivative, StoredKind
 from metadata.repo import integrity, objects
-from tests.support.register import AT, add_clip
+from tests.support.register import ACTOR, AT, add_clip
 
 VAULT = "file:///vault"
 
@@ -91,4 +91,15 @@ def test_alerts(session: Session) -> None:
     assert integrity.has_alert(session, "quarantined", {"reason": "x"})
     assert not integrity.has_alert(session, "quarantined", {"reason": "z"})
     assert not integrity.has_alert(session, "other", {"reason": "x"})
-    assert len(integrity.alerts(session, limit=1)) == 1
+    ((newest, answer),) = integrity.alerts_with_answers(session, 1, every=False)
+    assert answer is None
+    session.add(
+        AlertAcknowledgement(id="a" * 26, alert_id=newest.id, actor=ACTOR.to_json(), note="seen", at=AT)
+    )
+    session.flush()
+    assert integrity.alert_counts(session) == {"quarantined": 1}
+    assert newest.id not in {row.id for row, _ in integrity.alerts_with_answers(session, 9, every=False)}
+    kept = {row.id: said for row, said in integrity.alerts_with_answers(session, 9, every=True)}
+    assert kept[newest.id] is integrity.acknowledgement(session, newest.id) is not None
+    assert [row.id for row in integrity.alerts_named(session, newest.id[-9:])] == [newest.id]
+    assert integrity.alerts_named(session, "%") == integrity.alerts_named(session, newest.id[-5:]) == []

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
+from config.errors import AssignmentOverlapError
 from metadata.repo import recorders
 from tests.support.register import AT, RECORDER, add_officer
 
@@ -23,12 +24,41 @@ def test_the_first_time_adds_and_later_ones_find(session: Session) -> None:
 
 @pytest.mark.parametrize(
     ("hours", "expected"),
-    [(-1, None), (0, "one"), (1, "one"), (2, None), (3, "two"), (10_000, "two")],
+    [(-1, None), (0, "one"), (1, "one"), (2, "two"), (3, "two"), (10_000, "two")],
 )
 def test_who_carried_a_recorder(session: Session, hours: int, expected: str | None) -> None:
     one, two = add_officer(session, "one"), add_officer(session, "two")
     recorders.assign(session, RECORDER, one, AT, AT + 2 * HOUR)
-    recorders.assign(session, RECORDER, one, AT, AT + HOUR)  # twice the same officer is one officer
     recorders.assign(session, RECORDER, two, AT + 2 * HOUR, None)
     assert recorders.carrier(session, RECORDER, AT + hours * HOUR) == expected
     assert recorders.carrier(session, "another", AT) is None
+
+
+def test_an_open_assignment_ends_with_the_next(session: Session) -> None:
+    one, two = add_officer(session, "one"), add_officer(session, "two")
+    recorders.assign(session, RECORDER, one, AT, None)
+    recorders.assign(session, RECORDER, two, AT + 2 * HOUR, None)
+    found = [(row.officer_id, row.starts_at, row.ends_at) for row in recorders.assignments(session, RECORDER)]
+    assert found == [(one, AT, AT + 2 * HOUR), (two, AT + 2 * HOUR, None)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "fits"),
+    [
+        (0, 1, True), (0, 2, False), (1, 3, True), (2, 3, False), (1, 2, False), (0, 9, False), (3, 4, True),
+        (4, None, True), (2, None, False), (0, None, False), (9, 10, True),
+    ],
+)  # fmt: skip
+def test_assignments_do_not_overlap(session: Session, start: int, end: int | None, fits: bool) -> None:
+    one, two = add_officer(session, "one"), add_officer(session, "two")
+    recorders.assign(session, RECORDER, one, AT + HOUR, AT + 3 * HOUR)
+    wanted = (AT + start * HOUR, None if end is None else AT + end * HOUR)
+    if (start, end) == (1, 3):
+        wanted = (AT + 3 * HOUR, AT + 4 * HOUR)  # begins just when the other ends
+    if fits:
+        recorders.assign(session, RECORDER, two, *wanted)
+        return
+    with pytest.raises(AssignmentOverlapError) as caught:
+        recorders.assign(session, RECORDER, two, *wanted)
+    assert caught.value.facts["officer"] == "one"
+    assert len(recorders.assignments(session, RECORDER)) == 1
