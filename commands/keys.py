@@ -64,7 +64,6 @@ def keys_trust(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
 
     \b
     Examples:
-      sealdock keys list
       sealdock keys trust 5f0c4d1e9a7b
     """  # noqa: D301
     from jobs.trust import trust_by_id

@@ -79,7 +79,7 @@ class HomeUnwritableError(ConfigurationError):
     exit_code = 23
     happened = mark("No home can be made at {home}: {problem}.")
     safe = mark("Nothing was started, and no footage was touched.")
-    todo = mark("Choose a folder in which this user may write, on a disk with room.")
+    todo = mark("Choose an empty folder in which this user may write, on a disk with room.")
 
 
 class HomeExistsError(ConfigurationError):

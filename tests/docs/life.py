@@ -37,6 +37,8 @@ def live(folder: Path, card: Path) -> Written:
     station.ok("clock", "--confirm")
     flip(station.object(second["sha256"]))
     station.run("verify", "--level", "full").expect(44)
+    alert = station.json("alerts", "list")[0]
+    station.ok("alerts", "acknowledge", alert["id"], "--note", "the disk was replaced")
     return Written(station, folder / "out", _documents(station))
 
 

@@ -21,6 +21,8 @@ SECTIONS = {
     "lock": "Lock records of a local vault",
 }
 UNSEEN = {
+    "station-joined",
+    "key-trusted",
     "timestamped",
     "waiting",
     "quarantined",

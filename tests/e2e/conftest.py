@@ -8,7 +8,9 @@ import pytest
 
 pytest.register_assert_rewrite("tests.support.station")
 
+from tests.support.engines import ENGINES  # noqa: E402 - its assertions must be rewritten first
 from tests.support.footage import CLIPS, FIRST, HOSTILE, OFFICER  # noqa: E402 - same
+from tests.support.postgres import Server  # noqa: E402 - same
 from tests.support.station import Station, make_card, thaw  # noqa: E402 - its assertions must be rewritten first
 
 
@@ -26,11 +28,20 @@ def station(blank: Station, tmp_path: Path) -> Iterator[Station]:
     thaw(fresh.home)
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """A home made by init, with its vault as protected as this user can make it."""
-    station = Station(tmp_path_factory.mktemp("main") / "home", {"SEALDOCK_VAULT_IMMUTABLE": "auto"})
-    yield station.init()
+@pytest.fixture(scope="session", params=ENGINES)
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """A home made by init, on each engine, with its vault as protected as this user can make it."""
+    folder = tmp_path_factory.mktemp("main")
+    if request.param == "sqlite":
+        station = Station(folder / "home", {"SEALDOCK_VAULT_IMMUTABLE": "auto"}).init()
+        yield station
+    else:
+        server: Server = request.getfixturevalue("postgres")
+        with server.database() as place:
+            settings = {"SEALDOCK_VAULT_IMMUTABLE": "auto", "SEALDOCK_DATABASE_URL": place.url}
+            station = Station(folder / "home", settings)
+            station.ok("init", SEALDOCK_DATABASE_OWNER_URL=place.owner)
+            yield station
     thaw(station.home)
 
 

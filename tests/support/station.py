@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.immutable import set_immutable
+from tests.support.postgres import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
@@ -133,7 +134,12 @@ class Station:
         return found
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Ask the register, opened read-only."""
+        """Ask the register, opened read-only; a query's ``?`` are its values on either engine."""
+        url = self.environment.get("SEALDOCK_DATABASE_URL", "")
+        if url.startswith("postgresql"):
+            with closing(connect(url)) as asked:
+                asked.execute("SET default_transaction_read_only = on")
+                return asked.execute(query.replace("%", "%%").replace("?", "%s").encode(), values).fetchall()
         connection = sqlite3.connect(f"{self.register.as_uri()}?mode=ro", uri=True, timeout=30)
         try:
             return connection.execute(query, values).fetchall()
