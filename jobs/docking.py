@@ -152,7 +152,7 @@ def _one_by_one(docking_id: str, waiting: "queue.SimpleQueue[int]") -> None:
             return
         try:
             clip(docking_id, position)
-        except Exception:  # whatever it is: it must not stop the others, and the row shows that it is not safe
+        except Exception:  # noqa: BLE001 - whatever it is: it must not stop the others, and the row tells
             _log.exception("clip-failed", extra={"docking": docking_id, "position": position})
 
 

@@ -95,8 +95,7 @@ def to_read(session: Session, docking_id: str) -> list[int]:
             Sighting.docking_id == docking_id,
             or_(
                 Sighting.outcome == Outcome.TO_REREAD.value,
-                Sighting.outcome.in_([Outcome.TO_READ.value, Outcome.READ.value])
-                & Clip.state.not_in(ended),
+                Sighting.outcome.in_([Outcome.TO_READ.value, Outcome.READ.value]) & Clip.state.not_in(ended),
             ),
         )
         .order_by(Sighting.position)
