@@ -39,6 +39,10 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(warning)
     for state, count in found["clips"].items():
         click.echo(f"  {state:18} {count}")
+    if by_checksum := found["confirmed_by"].get("checksum"):
+        click.echo(_("Confirmed by checksum, not read back yet: {count}").format(count=by_checksum))
+    if found["holds"]:
+        click.echo(_("Legal holds: {count}").format(count=found["holds"]))
     click.echo(_("Unfinished dockings: {count}").format(count=len(found["unfinished_dockings"])))
     click.echo(_("Spool: {free} free").format(free=size(found["spool"]["free_bytes"])))
     stamps = found["timestamps"]

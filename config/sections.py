@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from config.messages import mark
@@ -92,14 +92,18 @@ class EngineSection(Section):
 class VaultSection(Section):
     """Where originals, manifests and seals are kept.
 
-    ``immutable``: the local vault's immutable attribute. ``credentials_file``: of an S3 vault; empty: where
-    the AWS tools look.
+    ``immutable``: the local vault's immutable attribute. ``allow_advisory``: a local vault, whose locks bind
+    nobody who administers the machine, is what is wanted. ``credentials_file``: of an S3 vault; empty: where
+    the AWS tools look. ``confirmation``: ``full`` reads back what was stored, ``checksum`` (of an S3 vault)
+    compares the store's own.
     """
 
     url: _Url = ""
     url_file: str = ""
     immutable: Literal["auto", "off", "required"] = "auto"
+    allow_advisory: bool = False
     credentials_file: str = ""
+    confirmation: Literal["checksum", "full"] = "full"
 
     _check = field_validator("url")(check_vault_url)
 
@@ -155,10 +159,23 @@ class TimestampSection(Section):
 
 
 class RetentionSection(Section):
-    """The schedule file (empty: the one shipped), and how far into the future a lock may reach at once."""
+    """The schedule file (empty: the one shipped), and how far into the future a lock may reach at once.
+
+    A lock that has to last longer is moved on when less than ``roll_percent`` of that cap is left, and is
+    behind when less than ``alarm_percent`` is.
+    """
 
     schedule: str = ""
     lock_cap_months: int = Field(default=13, ge=1, le=120)
+    roll_percent: int = Field(default=75, ge=2, le=99)
+    alarm_percent: int = Field(default=50, ge=1, le=98)
+
+    @field_validator("alarm_percent")
+    @classmethod
+    def _below_roll(cls, value: int, info: ValidationInfo) -> int:
+        if value >= info.data.get("roll_percent", value + 1):
+            raise ValueError(mark("it must be less than retention.roll_percent"))
+        return value
 
 
 class ProfilesSection(Section):

@@ -8,7 +8,7 @@ from config.errors import SandboxError, VaultUnavailableError
 from hashing.digest import Digest
 from jobs.node import Node
 from metadata import roles
-from metadata.repo import clips, dockings, integrity, seals
+from metadata.repo import clips, dockings, holds, integrity, objects, seals
 from storage import layout
 
 _ALERTS_SHOWN = 10
@@ -22,6 +22,8 @@ def overview(node: Node) -> dict[str, Any]:
             "station": node.station_id,
             "vault": node.vault.url,
             "clips": dict(sorted(clips.state_counts(session).items())),
+            "confirmed_by": objects.confirmation_counts(session),
+            "holds": len(holds.standing(session)),
             "unfinished_dockings": dockings.unclosed(session),
             "timestamps": seals.timestamp_counts(session),
             "to_derive": len(integrity.underived(session)),

@@ -22,7 +22,7 @@ from hashing.chunks import ChunkDigests
 from hashing.digest import Digest
 from storage.confirm import binding, locked
 from storage.reading import chunk_of, chunks_of, read_all
-from storage.vault import Vault
+from storage.vault import StoredVersion, Vault
 
 SAMPLED_CHUNKS = 4
 
@@ -47,6 +47,8 @@ class Target:
     size: int
     lock_until: datetime | None
     content: ChunkDigests | Digest
+    held: bool = False
+    """A legal hold was put on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,18 @@ def _lock_problem(vault: Vault, target: Target) -> str | None:
         return "delete-marker"
     if versions[0].version != target.version:
         return "newer-version"
-    found = vault.head(target.key, target.version)
+    return _version_problem(vault.head(target.key, target.version), target)
+
+
+def _version_problem(found: StoredVersion, target: Target) -> str | None:
+    """Return what is wrong with size, lock or hold of the version that was stored."""
     if found.size != target.size:
         return "size"
     if not binding(found):
         return "lock-missing"
-    shortened = target.lock_until is not None and not locked(found, target.lock_until)
-    return "lock-shortened" if shortened else None
+    if target.lock_until is not None and not locked(found, target.lock_until):
+        return "lock-shortened"
+    return "hold-missing" if target.held and not found.held else None
 
 
 def _document(stored: BufferedReader, expected: Digest) -> Finding:
