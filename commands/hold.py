@@ -126,6 +126,7 @@ def _print(records: "list[ClipRecord]", *, as_json: bool) -> None:
         print_json(found)
         return
     for record in records:
-        click.echo(f"{record.id}  {_('held') if record.held else _('not held')}  {shown(record.path)}")
+        standing = _("held") if record.held else _("not held")
+        click.echo(f"{record.id}  {standing}  {shown(record.path)}")
     count = len(records)
     click.echo(ngettext("{count} clip", "{count} clips", count).format(count=count))
