@@ -23,7 +23,7 @@ def overview(node: Node) -> dict[str, Any]:
             "vault": node.vault.url,
             "clips": dict(sorted(clips.state_counts(session).items())),
             "confirmed_by": objects.confirmation_counts(session),
-            "holds": len(holds.standing(session)),
+            "holds": holds.count(session),
             "unfinished_dockings": dockings.unclosed(session),
             "timestamps": seals.timestamp_counts(session),
             "to_derive": len(integrity.underived(session)),

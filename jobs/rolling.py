@@ -86,6 +86,12 @@ class Rolled:
     away: VaultUnavailableError | None = None
     """The store did not answer, and not everything was asked."""
 
+    def note_failure(self, failure: Failure) -> None:
+        """Count a failure; there may be millions."""
+        self.failed += 1
+        if len(self.failures) < _SHOWN:
+            self.failures.append(failure)
+
 
 def horizon(node: Node) -> Horizon:
     """Return the dates of this moment.
@@ -166,10 +172,8 @@ def roll(node: Node) -> Rolled:
             if report.away is not None and (page[-1].row.lock_until or dates.now) >= dates.alarm:
                 break  # the rest is not asked for, and cannot be behind
     for digest, error in settle_all(node):
-        key = layout.clip_key(Digest.of_sha256(digest))
-        report.failed += 1
         report.behind += 1
-        report.failures.append(Failure(key, "hold", None, error.code))
+        report.note_failure(Failure(layout.clip_key(Digest.of_sha256(digest)), "hold", None, error.code))
     if report.behind:
         with node.register.write() as session:
             facts = {"behind": report.behind, "failed": report.failed, "extended": report.extended}
@@ -224,12 +228,10 @@ class _Roller:
             with self._node.register.read() as session:
                 if objects.is_superseded(session, lock.row):
                     return  # it was lost and brought in again: the newer version is the one that counts
-        self._report.failed += 1
         until = lock.row.lock_until
         # That a store is away is no alarm as long as there is time.
         self._report.behind += not _silent(error) or lock.is_behind(until, self._dates.alarm)
-        if len(self._report.failures) < _SHOWN:
-            self._report.failures.append(Failure(lock.row.key, lock.row.version, until, error.code))
+        self._report.note_failure(Failure(lock.row.key, lock.row.version, until, error.code))
 
 
 def _silent(error: SealdockError) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -70,6 +70,11 @@ def held_clips(session: Session, clip_ids: Sequence[str]) -> set[str]:
         query = select(Hold.clip_id).where(Hold.clip_id.in_(page), Hold.ended_at.is_(None))
         found.update(session.scalars(query))
     return found
+
+
+def count(session: Session) -> int:
+    """Return how many holds stand."""
+    return session.scalar(select(func.count()).select_from(Hold).where(Hold.ended_at.is_(None))) or 0
 
 
 def standing(session: Session, case: Case | None = None) -> list[Held]:

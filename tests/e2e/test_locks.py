@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from commands.common import build_node
+from config.settings import Settings
+from jobs import rolling
 from tests.support.footage import CLIPS, FIRST, OFFICER
 from tests.support.station import Station, clip_key, make_card, writable
 
@@ -88,6 +91,19 @@ def test_each_clip_object_and_docking_has_its_event(short: Station) -> None:
     }
     assert {subject: fact["versions"] for subject, fact in facts.items()} == {video: 4, shared: 5, docking: 4}
     assert datetime.fromisoformat(facts[video]["lock_until"]) == legal(short, digest)
+
+
+def test_small_pages_find_all_of_them(short: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rolling, "_PAGE", 3)
+    monkeypatch.setenv("SEALDOCK_VAULT_IMMUTABLE", "off")
+    node = build_node(short.home, Settings.load(short.home))
+    try:
+        report = rolling.roll(node)
+        assert rolling.roll(node).due == 0
+    finally:
+        node.close()
+    assert (report.due, report.extended) == (len(short.stored_keys()),) * 2
+    assert short.json("locks", "list", "--behind") == []
 
 
 def test_what_is_permanent_rolls_on(short: Station) -> None:

@@ -127,6 +127,7 @@ def test_a_station_that_may_not_hold_says_so(store: Store, tmp_path: Path) -> No
     station.ok("hold", "set", clip["id"], "--reason", "complaint", **owner)
     (listed,) = station.json("hold", "list")
     assert listed["in_vault"]
+    assert station.json("verify", "--level", "lock")["failed"] == []  # the station sees it
     assert station.json("locks", "roll")["behind"] == 0
 
 
