@@ -31,6 +31,8 @@ COMMANDS = {
     "recorders": "commands.recorders:recorders",
     "verify": "commands.integrity:verify",
     "derive": "commands.integrity:derive",
+    "hold": "commands.hold:hold",
+    "locks": "commands.locks:locks",
     "vault": "commands.vault:vault",
     "seals": "commands.keys:seals",
     "keys": "commands.keys:keys",

@@ -98,6 +98,7 @@ def build_node(home: Path, settings: "Settings") -> "Node":
     from jobs.trust import load_keys, timestamp_authority
     from metadata.actor import system_user
     from metadata.register import Register
+    from storage.confirm import Confirmation
     from storage.opening import open_vault
 
     signer, roots = load_keys(settings)
@@ -110,6 +111,7 @@ def build_node(home: Path, settings: "Settings") -> "Node":
             immutable=settings.vault.immutable,
             state=settings.uploads_path,
             credentials=settings.vault_credentials,
+            confirmation=Confirmation(settings.vault.confirmation),
         ),
         signer=signer,
         trust_roots=roots,

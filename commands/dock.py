@@ -112,4 +112,15 @@ def _receipt(ended: "Followed", zone: tzinfo) -> None:
     if ended.close_digest:
         click.echo(_("Close-out {digest}").format(digest=ended.close_digest))
     if ended.ok:
-        click.echo(_("SAFE: every clip is stored, locked and read back. The recorder may be undocked."))
+        click.echo(_safe(ended))
+
+
+def _safe(ended: "Followed") -> str:
+    by_checksum = sum(record.confirmation == "checksum" for record in ended.clips)
+    if not by_checksum:
+        return _("SAFE: every clip is stored, locked and read back. The recorder may be undocked.")
+    told = _(
+        "SAFE: every clip is stored and locked. The recorder may be undocked. "
+        "Confirmed by the store's checksum and not read back: {count}."
+    )
+    return told.format(count=by_checksum)

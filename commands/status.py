@@ -40,11 +40,7 @@ def _print(found: dict[str, Any], zone: tzinfo) -> None:
     click.echo(_("Register: {engine}").format(engine=register["engine"]))
     if warning := owner_warning(register["role"], owns_tables=register["owns_tables"]):
         click.echo(warning)
-    for state, count in found["clips"].items():
-        click.echo(f"  {state:18} {count}")
-    click.echo(_("Unfinished dockings: {count}").format(count=len(found["unfinished_dockings"])))
-    for station, count in found["unfinished_elsewhere"].items():
-        click.echo(_("  at station {station}: {count}").format(station=station, count=count))
+    _print_clips(found)
     click.echo(_("Spool: {free} free").format(free=size(found["spool"]["free_bytes"])))
     stamps = found["timestamps"]
     click.echo(_("Timestamps: {timestamped} set, {pending} pending").format(**stamps))
@@ -58,6 +54,22 @@ def _print(found: dict[str, Any], zone: tzinfo) -> None:
     click.echo(_("Station key valid until {date}").format(date=key["not_after"][:10]))
     if key["expires_soon"]:
         click.echo(_("KEY: it expires soon; run `sealdock keys rotate`"))
+    _print_alerts(found, zone)
+
+
+def _print_clips(found: dict[str, Any]) -> None:
+    for state, count in found["clips"].items():
+        click.echo(f"  {state:18} {count}")
+    if by_checksum := found["confirmed_by"].get("checksum"):
+        click.echo(_("Confirmed by checksum, not read back yet: {count}").format(count=by_checksum))
+    if found["holds"]:
+        click.echo(_("Legal holds: {count}").format(count=found["holds"]))
+    click.echo(_("Unfinished dockings: {count}").format(count=len(found["unfinished_dockings"])))
+    for station, count in found["unfinished_elsewhere"].items():
+        click.echo(_("  at station {station}: {count}").format(station=station, count=count))
+
+
+def _print_alerts(found: dict[str, Any], zone: tzinfo) -> None:
     for alert in found["alerts"]:
         at = local(datetime.fromisoformat(alert["at"]), zone)
         click.echo(_("ALERT {at}  {text}").format(at=at, text=told(alert["kind"], alert["facts"])))

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.common import json_option, print_json, settings_of
-from config.messages import _, mark
+from commands.common import json_option, open_node, print_json
+from config.messages import _, mark, ngettext
 
 if TYPE_CHECKING:
     from storage.s3.preflight import Check
@@ -23,8 +23,9 @@ def preflight(ctx: click.Context, as_json: bool) -> None:
     """Prove with throw-away objects what the store of a bucket honours.
 
     The objects are locked for 20 seconds (or as long as the bucket's default retention is) and stay
-    below "preflight/" in the vault. What dock needs and the store does not do ends in an exit code;
-    the rest is a warning. Use a credential that may delete: one that may not proves no refusal.
+    below "preflight/" in the vault until a later run finds their locks over and removes them. What dock
+    needs and the store does not do ends in an exit code; the rest is a warning. Use a credential that
+    may delete: one that may not proves no refusal. dock works with a bucket only after this has passed.
 
     \b
     Examples:
@@ -33,37 +34,41 @@ def preflight(ctx: click.Context, as_json: bool) -> None:
     """  # noqa: D301
     from config.errors import InvalidSettingError, VaultWithoutLockError
     from config.messages import Phrase
-    from storage.s3.preflight import Outcome
+    from jobs.proving import remember
     from storage.s3.preflight import preflight as run
+    from storage.s3.preflight import remove_leftovers
     from storage.s3.vault import S3Vault
 
-    settings = settings_of(ctx)
-    if not settings.vault_url.startswith("s3:"):
-        problem = Phrase(mark("preflight tries a vault in a bucket"))
-        raise InvalidSettingError(key="vault.url", problem=problem)
-    opened = S3Vault(settings.vault_url, state=settings.uploads_path, credentials=settings.vault_credentials)
-    found = []
-    try:
-        for check in run(opened):
+    with open_node(ctx) as node:
+        if not isinstance(node.vault, S3Vault):
+            problem = Phrase(mark("preflight tries a vault in a bucket"))
+            raise InvalidSettingError(key="vault.url", problem=problem)
+        found = []
+        for check in run(node.vault):
             found.append(check)
             if not as_json:
                 click.echo(_line(check))
-    finally:
-        opened.close()
-    failed = [check.name for check in found if check.required and check.outcome is Outcome.NO]
+        failed = remember(node, found)
+        removed = 0 if failed else remove_leftovers(node.vault)
     if as_json:
         print_json(
             {
-                "vault": opened.url,
+                "vault": node.vault.url,
                 "ok": not failed,
                 "checks": [
                     {"name": check.name, "outcome": check.outcome.value, "required": check.required}
                     for check in found
                 ],
+                "removed": removed,
             }
         )
+    elif removed:
+        told = ngettext(
+            "{count} object of earlier runs removed.", "{count} objects of earlier runs removed.", removed
+        )
+        click.echo(told.format(count=removed))
     if failed:
-        raise VaultWithoutLockError(vault=opened.url, problem=", ".join(failed))
+        raise VaultWithoutLockError(vault=node.vault.url, problem=", ".join(failed))
 
 
 def _line(check: "Check") -> str:

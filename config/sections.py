@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -100,19 +101,23 @@ class EngineSection(Section):
 class VaultSection(Section):
     """Where originals, manifests and seals are kept.
 
-    ``immutable``: the local vault's immutable attribute. Credentials of an S3 vault: ``access_key`` and
-    ``secret_key``, or ``credentials_file``; with neither, where the AWS tools look.
+    ``immutable``: the local vault's immutable attribute. ``allow_advisory``: a local vault, whose locks bind
+    nobody who administers the machine, is what is wanted. Credentials of an S3 vault: ``access_key`` and
+    ``secret_key``, or ``credentials_file``; with neither, where the AWS tools look. ``confirmation``:
+    ``full`` reads back what was stored, ``checksum`` (of an S3 vault) compares the store's own.
     """
 
     url: _Url = ""
     url_file: str = ""
     immutable: Literal["auto", "off", "required"] = "auto"
+    allow_advisory: bool = False
     credentials_file: str = ""
     access_key: str = ""
     secret_key: SecretStr = SecretStr("")
     secret_key_file: str = ""
     session_token: SecretStr = SecretStr("")
     session_token_file: str = ""
+    confirmation: Literal["checksum", "full"] = "full"
 
     _check = field_validator("url")(check_vault_url)
 
@@ -178,10 +183,23 @@ class TimestampSection(Section):
 
 
 class RetentionSection(Section):
-    """The schedule file (empty: the one shipped), and how far into the future a lock may reach at once."""
+    """The schedule file (empty: the one shipped), and how far into the future a lock may reach at once.
+
+    A lock that has to last longer is moved on when less than ``roll_percent`` of that cap is left, and is
+    behind when less than ``alarm_percent`` is.
+    """
 
     schedule: str = ""
     lock_cap_months: int = Field(default=13, ge=1, le=120)
+    roll_percent: int = Field(default=75, ge=2, le=99)
+    alarm_percent: int = Field(default=50, ge=1, le=98)
+
+    @field_validator("alarm_percent")
+    @classmethod
+    def _below_roll(cls, value: int, info: ValidationInfo) -> int:
+        if value >= info.data.get("roll_percent", value + 1):
+            raise ValueError(mark("it must be less than retention.roll_percent"))
+        return value
 
 
 class ProfilesSection(Section):

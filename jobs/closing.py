@@ -22,10 +22,11 @@ from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, Docking, Sighting, StoredKind
 from metadata.repo import clips, dockings, integrity, objects
+from metadata.repo.objects import Stored
 from metadata.retention import LegalDate, lock_date
 from metadata.states import ClipState
 from storage import layout
-from storage.confirm import Confirmation, Expected, confirm
+from storage.confirm import Expected, confirm, confirmation_of
 
 SCHEMA = "sealdock.close/1"
 _PAGE = 500
@@ -47,6 +48,7 @@ def close(node: Node, docking_id: str) -> None:
     with node.register.read() as session:
         docking = session.get_one(Docking, docking_id)
         rows = dockings.sightings(session, docking_id)
+        confirmations = objects.confirmations(session, [clip.sha256 for _, clip in rows if clip.sha256])
     if docking.close is not None:
         return
     at = node.clock.now()
@@ -60,7 +62,7 @@ def close(node: Node, docking_id: str) -> None:
             "inventory": f"sha256:{docking.inventory_digest}",
             "at": at,
             "safe": safe,
-            "clips": [_outcome(clip, seen) for seen, clip in rows],
+            "clips": [_outcome(clip, seen, confirmations.get(clip.sha256 or "")) for seen, clip in rows],
         }
     )
     digest = Digest.sha256(data)
@@ -79,7 +81,7 @@ def close(node: Node, docking_id: str) -> None:
         )
 
 
-def _outcome(clip: Clip, seen: Sighting) -> Mapping[str, Any]:
+def _outcome(clip: Clip, seen: Sighting, confirmation: str | None) -> Mapping[str, Any]:
     return {
         "index": seen.position,
         "clip": clip.id,
@@ -87,6 +89,7 @@ def _outcome(clip: Clip, seen: Sighting) -> Mapping[str, Any]:
         "size": clip.size,
         "sha256": _digest(clip.sha256),
         "manifest": _digest(clip.manifest_sha256),
+        "confirmation": confirmation,
         "state": clip.state,
         "reason": seen.problem or clip.reason,
         "outcome": seen.outcome,
@@ -112,8 +115,8 @@ def publish(node: Node, docking_id: str) -> Verdict:
             at = node.read_clock().trusted
             digest = Digest.sha256(document.data).hex
             with node.register.write() as session:
-                row = objects.note_stored(session, node.vault_name, found, document.kind, digest, at)
-                row.confirmation, row.confirmed_at = Confirmation.FULL.value, at
+                stored = Stored(found, document.kind, digest, confirmation_of(version).value)
+                objects.note_stored(session, node.vault_name, stored, at, confirmed=True)
     except (VaultFullError, VaultUnavailableError):
         return Verdict.RETRY
     except (ObjectConflictError, ObjectMissingError, DigestMismatchError, LockMissingError) as error:

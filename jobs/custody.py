@@ -14,7 +14,7 @@ from metadata import events, linking, retention
 from metadata.actor import Actor
 from metadata.events import EventKind
 from metadata.models import Case, Clip, Derivative, Link, StoredVersion
-from metadata.repo import cases, clips, dockings
+from metadata.repo import cases, clips, dockings, objects
 from metadata.retention import LegalDate
 from metadata.states import SAFE, ClipState
 from storage import layout
@@ -213,8 +213,4 @@ def _versions(session: Session, vault: str, clip: Clip) -> list[StoredVersion]:
     poster = session.scalar(select(Derivative.poster_sha256).where(Derivative.clip_id == clip.id))
     if poster is not None:
         names.add(layout.derived_key(Digest.of_sha256(poster)))
-    beside = StoredVersion.key.startswith(layout.seals_prefix(digest), autoescape=True)
-    query = select(StoredVersion).where(
-        StoredVersion.vault == vault, StoredVersion.key.in_(sorted(names)) | beside
-    )
-    return list(session.scalars(query))
+    return objects.below(session, vault, names, layout.seals_prefix(digest))

@@ -14,8 +14,9 @@ from metadata.events import EventKind
 from metadata.media.pictures import PictureFindings, examine
 from metadata.models import Clip, Derivative, StoredKind
 from metadata.repo import objects
+from metadata.repo.objects import Stored
 from storage import layout
-from storage.confirm import Confirmation, Expected, confirm
+from storage.confirm import Expected, confirm, confirmation_of
 from storage.retrieval import fetch
 
 _log = logging.getLogger("sealdock.derive")
@@ -100,6 +101,6 @@ def _store_poster(node: Node, clip: Clip, jpeg: bytes) -> str | None:
         return None
     at = node.clock.now()
     with node.register.write() as session:
-        row = objects.note_stored(session, node.vault_name, found, StoredKind.DERIVED, digest.hex, at)
-        row.confirmation, row.confirmed_at = Confirmation.FULL.value, at
+        stored = Stored(found, StoredKind.DERIVED, digest.hex, confirmation_of(put).value)
+        objects.note_stored(session, node.vault_name, stored, at, confirmed=True)
     return digest.hex

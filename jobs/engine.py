@@ -27,6 +27,7 @@ from jobs import docking as _docking  # noqa: F401
 from jobs import running
 from jobs.engine_database import EngineDatabase
 from jobs.node import Node
+from jobs.proving import require_proved
 
 APPLICATION = "sealdock"
 APPLICATION_VERSION = "1"
@@ -44,7 +45,10 @@ _DERIVE_AT_ONCE = 2
 
 
 class Executor:
-    """The home's executor. Use as a context manager; raises EngineBusyError if another process is it."""
+    """The home's executor. Use as a context manager; raises EngineBusyError if another process is it.
+
+    Raises VaultUntriedError or VaultAdvisoryError: work on an unproved vault must not begin, nor go on.
+    """
 
     def __init__(self, node: Node, *, queues: tuple[str, ...] = (DOCKINGS,)) -> None:
         self._node = node
@@ -53,6 +57,7 @@ class Executor:
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
+        require_proved(self._node)
         self._lock_fd = _take_lock(self._node.home)
         logging.getLogger("dbos").setLevel(logging.ERROR)
         running.begin(self._node)

@@ -19,6 +19,7 @@ from config.settings import FILE_NAME, Settings
 from hashing import durable, keys
 from jobs import joining
 from jobs.joining import Joined
+from jobs.proving import require_allowed
 from jobs.trust import note_key
 from metadata import events, roles, schema
 from metadata.actor import Actor
@@ -59,7 +60,14 @@ def prepare(home: Path) -> Settings:
             "# Settings of this sealdock home; every key has a default: see `sealdock config show`.\n"
             f'[station]\nid = "{settings.station.id}"\n'
         )
+        if not settings.vault.url:
+            text += (
+                "\n[vault]\n"
+                "# The locks of a vault in this home are advisory: an administrator can remove them.\n"
+                "allow_advisory = true\n"
+            )
         durable.write_new(home / FILE_NAME, text.encode(), mode=0o640)
+        settings = Settings.load(home)
     if makes_own_keys(settings):
         _make_keys(settings)
     return settings
@@ -102,11 +110,13 @@ def initialise_register(
     joined: then it says what this station trusts from now on.
 
     Raises HomeExistsError if it stands already, InvalidSettingError where the station does not fit into the
-    register, VaultWithoutLockError for a bucket that cannot lock.
+    register, VaultWithoutLockError for a bucket that cannot lock, VaultAdvisoryError for a local vault that
+    nobody allowed.
     """
     owned = _owned(register, settings)
     try:
         _refuse_finished(owned, settings, signer)
+        require_allowed(settings, vault)
         vault.prepare()
         schema.upgrade(owned)
         if owned is not register:

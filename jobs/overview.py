@@ -9,7 +9,7 @@ from config.times import spelled
 from hashing.digest import Digest
 from jobs.node import Node
 from metadata import roles
-from metadata.repo import clips, dockings, integrity, seals
+from metadata.repo import clips, dockings, holds, integrity, objects, seals
 from storage import layout
 
 _ALERTS_SHOWN = 10
@@ -23,6 +23,8 @@ def overview(node: Node) -> dict[str, Any]:
             "station": node.station_id,
             "vault": node.vault.url,
             "clips": dict(sorted(clips.state_counts(session).items())),
+            "confirmed_by": objects.confirmation_counts(session),
+            "holds": holds.count(session),
             "unfinished_dockings": dockings.unclosed(session, node.station_id),
             "unfinished_elsewhere": dockings.unclosed_elsewhere(session, node.station_id),
             "timestamps": seals.timestamp_counts(session),

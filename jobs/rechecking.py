@@ -33,9 +33,10 @@ from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, Docking, Outcome, Sighting, StoredKind, StoredObject
 from metadata.repo import dockings, integrity, objects
+from metadata.repo.objects import Stored
 from metadata.states import SAFE, ClipState
 from storage import layout
-from storage.confirm import Confirmation, Expected, confirm
+from storage.confirm import Expected, confirm, confirmation_of
 from storage.integrity import Level, Target, check
 from storage.vault import StoredVersion
 
@@ -76,7 +77,7 @@ def _problem(node: Node, clip: Clip) -> str | None:
     if not versions:
         return "not-stored"
     row = versions[-1]
-    target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored))
+    target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored), held=row.held)
     return with_seal(node, clip, stored, check(node.vault, target, level), level)
 
 
@@ -152,14 +153,19 @@ def _restore(
         version = node.vault.put_bytes(item.key, item.data, lock_until=until)
         put.append((version, item.kind, Digest.sha256(item.data)))
     found = [
-        (confirm(node.vault, Expected(version.key, version.version, version.size, until)), kind, digest)
+        (
+            confirm(node.vault, Expected(version.key, version.version, version.size, until)),
+            kind,
+            digest,
+            confirmation_of(version),
+        )
         for version, kind, digest in put
     ]
     at = node.clock.now()
     with node.register.write() as session:
-        for version, kind, digest in found:
-            row = objects.note_stored(session, node.vault_name, version, kind, digest.hex, at)
-            row.confirmation, row.confirmed_at = Confirmation.FULL.value, at
+        for version, kind, digest, how in found:
+            stored = Stored(version, kind, digest.hex, how.value)
+            objects.note_stored(session, node.vault_name, stored, at, confirmed=True)
 
 
 def _from_card(

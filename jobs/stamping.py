@@ -10,8 +10,9 @@ from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, Seal, SealTimestamp, StoredKind
 from metadata.repo import objects, seals
+from metadata.repo.objects import Stored
 from metadata.states import SAFE, ClipState
-from storage.confirm import Confirmation, Expected, confirm
+from storage.confirm import Expected, confirm, confirmation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,6 @@ def _store(node: Node, row: SealTimestamp, clip: Clip) -> None:
     at = node.clock.now()
     with node.register.write() as session:
         digest = Digest.sha256(document.data).hex
-        kept = objects.note_stored(session, node.vault_name, found, document.kind, digest, at)
-        kept.confirmation, kept.confirmed_at = Confirmation.FULL.value, at
+        stored = Stored(found, document.kind, digest, confirmation_of(put).value)
+        objects.note_stored(session, node.vault_name, stored, at, confirmed=True)
         session.get_one(SealTimestamp, row.manifest_sha256).stored = True

@@ -23,10 +23,11 @@ from metadata.clock import ClockReading
 from metadata.events import EventKind
 from metadata.models import Clip, Docking, Seal, SealTimestamp, StoredKind
 from metadata.repo import clips, dockings, objects
+from metadata.repo.objects import Stored
 from metadata.retention import LegalDate, lock_date
 from metadata.states import ClipState, reached
 from storage import layout
-from storage.confirm import Confirmation, Expected, confirm
+from storage.confirm import Expected, confirm, confirmation_of
 from storage.vault import StoredVersion as VaultVersion
 
 CAP_SLACK = timedelta(days=1)
@@ -110,10 +111,10 @@ def _attempt(
 def _store(node: Node, work: _Work) -> None:
     clip = work.clip
     original = _put_original(node, work)
-    stored = [(original, StoredKind.ORIGINAL, work.digest.hex)]
+    stored = [_stored(original, StoredKind.ORIGINAL, work.digest)]
     for item in work.beside:
         version = node.vault.put_bytes(item.key, item.data, lock_until=work.until)
-        stored.append((version, item.kind, Digest.sha256(item.data).hex))
+        stored.append(_stored(version, item.kind, Digest.sha256(item.data)))
     at = node.clock.now()
     with node.register.write() as session:
         objects.note_all_stored(session, node.vault_name, stored, at)
@@ -143,6 +144,10 @@ def _store(node: Node, work: _Work) -> None:
         )
     # The vault adopted an object that was there: the spool copy has served its end.
     outcomes.spool_path(node, clip.id).unlink(missing_ok=True)
+
+
+def _stored(put: VaultVersion, kind: StoredKind, digest: Digest) -> Stored:
+    return Stored(put, kind, digest.hex, confirmation_of(put).value)
 
 
 def lock_until(node: Node, clip: Clip) -> datetime:
@@ -188,7 +193,7 @@ def _confirm(node: Node, work: _Work) -> None:
     at = node.clock.now()
     with node.register.write() as session:
         answers = {row.id: version for row, version in zip(rows, found, strict=True)}
-        objects.note_confirmed(session, answers, Confirmation.FULL.value, at)
+        objects.note_confirmed(session, answers, at)
         clip_row = session.get_one(Clip, clip.id)
         if outcomes.taken_over(docking, clip_row):
             return
@@ -204,7 +209,7 @@ def _confirm(node: Node, work: _Work) -> None:
             docking=docking.id,
             facts={
                 "version": found[0].version,
-                "confirmation": Confirmation.FULL.value,
+                "confirmation": rows[0].confirmation,
                 "lock_mode": found[0].lock_mode.value,
                 "lock_until": found[0].lock_until,
             },

@@ -28,6 +28,7 @@ from metadata.models import (
 )
 from metadata.repo import integrity, objects
 from storage import layout
+from storage.confirm import Confirmation
 from storage.integrity import Finding, Level, Target, check
 
 
@@ -121,7 +122,7 @@ def _check_object(node: Node, run: str, digest: str, level: Level, report: Repor
         row = objects.versions_at(session, node.vault_name, key)[-1]
         stored = session.get_one(StoredObject, digest)
         sharing = integrity.safe_clips(session, digest)
-    target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored))
+    target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored), held=row.held)
     finding = check(node.vault, target, level)
     at = node.clock.now()
     results = [(clip, with_seal(node, clip, stored, finding, level)) for clip in sharing]
@@ -142,11 +143,15 @@ def _check_object(node: Node, run: str, digest: str, level: Level, report: Repor
             if problem is not None:
                 report.failed.append(Failure(clip.id, clip.name, digest, problem))
                 _log_failure(session, node, run, clip, problem)
-        _note_checked(session, row, level, at)
+        _note_checked(session, row, level, at, read_whole=level is Level.FULL and finding.problem is None)
 
 
-def _note_checked(session: Session, row: StoredVersion, level: Level, at: datetime) -> None:
+def _note_checked(
+    session: Session, row: StoredVersion, level: Level, at: datetime, *, read_whole: bool = False
+) -> None:
     kept = session.get_one(StoredVersion, row.id)
+    if read_whole and kept.confirmed_at is not None:
+        kept.confirmation = Confirmation.FULL.value
     kept.checked_at = at
     if level is not Level.LOCK:
         kept.verified_at = at
@@ -175,7 +180,8 @@ def with_seal(node: Node, clip: Clip, stored: StoredObject, finding: Finding, le
         if not rows[item.key]:
             return f"{item.kind.value}: missing"
         row = rows[item.key][-1]
-        target = Target(item.key, row.version, row.size, row.lock_until, Digest.sha256(item.data))
+        content = Digest.sha256(item.data)
+        target = Target(item.key, row.version, row.size, row.lock_until, content, held=row.held)
         problem = check(node.vault, target, level).problem
         if problem is not None:
             return f"{item.kind.value}: {problem}"

@@ -63,6 +63,9 @@ class EventKind(StrEnum):
     KEY_TRUSTED = "key-trusted"
     CLOCK_CONFIRMED = "clock-confirmed"
     ALERT_ACKNOWLEDGED = "alert-acknowledged"
+    PREFLIGHT = "preflight"
+    HOLD_SET = "hold-set"
+    HOLD_RELEASED = "hold-released"
 
 
 def append(
@@ -133,3 +136,13 @@ def has(session: Session, kind: EventKind, *, subject: str, attempt: str) -> boo
         CustodyEvent.attempt == attempt,
     )
     return session.scalar(found) is not None
+
+
+def last_facts(session: Session, kind: EventKind, *, subject: str) -> dict[str, Any] | None:
+    """Return the facts of the last event of a kind on a subject; None without any."""
+    query = select(CustodyEvent.body).where(CustodyEvent.subject == subject, CustodyEvent.kind == kind.value)
+    body = session.scalar(query.order_by(CustodyEvent.sequence.desc()).limit(1))
+    if body is None:
+        return None
+    facts: dict[str, Any] = canonical.decode(body)["facts"]
+    return facts

@@ -19,6 +19,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "time_source", "sequence", "important", "manifest_sha256", "retain_until", "permanent",
     ),
     "docking": ("inventory_seal", "closed_at", "close", "close_digest", "close_seal", "superseded"),
+    "hold": ("ended_at",),
     "integrity_run": ("ended_at", "checked", "failed"),
     "link": ("ended_at",),
     "progress": ("bytes_total", "bytes_done", "updated_at"),
@@ -27,7 +28,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "sighting": ("outcome", "clip_id", "problem"),
     "signing_key": ("retired_at",),
     "stored_version": (
-        "lock_mode", "lock_until", "confirmation", "confirmed_at", "checked_at", "verified_at",
+        "lock_mode", "lock_until", "held", "confirmation", "confirmed_at", "checked_at", "verified_at",
     ),
 }  # fmt: skip
 """Columns that change, by table. What a clip is called and whose it is stays as it was first seen."""

@@ -5,15 +5,22 @@
 3. Its lock holds at least until the date that was asked for. If not, the lock is set again, once,
    and read back.
 
-The bytes were read back when they were published (``StoredVersion.read_back``) or adopted; what is
-asked here is whether the store still says the same of that exact version.
+The bytes were compared when they were published or adopted (``confirmation_of``); what is asked here is
+whether the store still says the same of that exact version.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from config.errors import DigestMismatchError, LockMissingError, ObjectConflictError, ObjectMissingError
+from config.errors import (
+    DigestMismatchError,
+    LockMissingError,
+    LockShorteningError,
+    ObjectConflictError,
+    ObjectMissingError,
+)
 from storage import twins
 from storage.vault import LockMode, StoredVersion, Vault
 
@@ -22,9 +29,14 @@ class Confirmation(StrEnum):
     """How a stored version was confirmed."""
 
     CHECKSUM = "checksum"
-    """The store compared a checksum of its own."""
+    """The checksum that the store made of what it received was compared; nothing was read back."""
     FULL = "full"
     """Every byte was read back and hashed."""
+
+
+def confirmation_of(put: StoredVersion) -> Confirmation:
+    """Return how the bytes of a put were compared with what they should be."""
+    return Confirmation.CHECKSUM if put.read_back is None else Confirmation.FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +65,30 @@ def confirm(vault: Vault, expected: Expected) -> StoredVersion:
         raise DigestMismatchError(
             what=expected.key, algorithm="size", expected=str(expected.size), found=str(found.size)
         )
-    if not locked(found, expected.lock_until):
-        vault.extend_lock(expected.key, expected.version, expected.lock_until)
-        found = vault.head(expected.key, expected.version)
-    if not locked(found, expected.lock_until):
+    if locked(found, expected.lock_until):
+        return found
+    return extend(vault, expected.key, expected.version, expected.lock_until)
+
+
+def extend(vault: Vault, key: str, version: str, until: datetime) -> StoredVersion:
+    """Lock exactly this version at least until a date, whatever lies on top, and ask what it is then.
+
+    Raises ObjectMissingError, LockMissingError (it does not read back so) or VaultUnavailableError.
+    """
+    with suppress(LockShorteningError):  # it has a later date than the register knows of
+        vault.extend_lock(key, version, until)
+    found = vault.head(key, version)
+    _require_lock(found, until)
+    return found
+
+
+def _require_lock(found: StoredVersion, until: datetime) -> None:
+    if not locked(found, until):
         raise LockMissingError(
-            key=expected.key,
-            expected=expected.lock_until.isoformat(),
+            key=found.key,
+            expected=until.isoformat(),
             found="none" if found.lock_until is None else found.lock_until.isoformat(),
         )
-    return found
 
 
 def _covered(vault: Vault, expected: Expected) -> bool:

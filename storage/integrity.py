@@ -23,7 +23,7 @@ from hashing.digest import Digest
 from storage import twins
 from storage.confirm import binding, locked
 from storage.reading import chunk_of, chunks_of, read_all
-from storage.vault import Vault
+from storage.vault import StoredVersion, Vault
 
 SAMPLED_CHUNKS = 4
 
@@ -48,6 +48,8 @@ class Target:
     size: int
     lock_until: datetime | None
     content: ChunkDigests | Digest
+    held: bool = False
+    """A legal hold was put on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,18 @@ def _lock_problem(vault: Vault, target: Target) -> str | None:
         problem = twins.on_top(vault, target.key, target.version, _same_as(target.content))
         if problem is not None:
             return problem
-    found = vault.head(target.key, target.version)
+    return _version_problem(vault.head(target.key, target.version), target)
+
+
+def _version_problem(found: StoredVersion, target: Target) -> str | None:
+    """Return what is wrong with size, lock or hold of the version that was stored."""
     if found.size != target.size:
         return "size"
     if not binding(found):
         return "lock-missing"
-    shortened = target.lock_until is not None and not locked(found, target.lock_until)
-    return "lock-shortened" if shortened else None
+    if target.lock_until is not None and not locked(found, target.lock_until):
+        return "lock-shortened"
+    return "hold-missing" if target.held and not found.held else None
 
 
 def _same_as(content: ChunkDigests | Digest) -> twins.Same:

@@ -5,7 +5,9 @@ a file name 255, of which the local vault needs a few for its lock records.
 """
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 from config.errors import VaultKeyInvalidError
 from hashing.digest import Algorithm, Digest
@@ -113,6 +115,27 @@ def signature_key(key: str) -> str:
 def derived_key(digest: Digest) -> str:
     """Key of a derivative (poster, proxy): ``derived/<64 hex>``. ValueError unless SHA-256."""
     return f"derived/{_hex(digest)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs:
+    """What an object in the vault is kept for: a clip's bytes, a docking, or what was derived."""
+
+    folder: Literal["clips", "dockings", "derived"]
+    name: str
+    """SHA-256 of the clip's bytes or of the derivative (plain hex), or the id of the docking."""
+
+
+def belongs(key: str) -> Belongs | None:
+    """Return what the object of a key made here is kept for; None for any other key."""
+    match key.split("/"):
+        case ["clips", "sha256", _, digest] | ["seals", digest, _]:
+            return Belongs("clips", digest)
+        case ["dockings", _, _, _, document]:
+            return Belongs("dockings", document.partition(".")[0])
+        case ["derived", digest]:
+            return Belongs("derived", digest)
+    return None
 
 
 def _docking(station: str, docking_id: str, at: datetime) -> str:

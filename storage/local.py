@@ -26,6 +26,7 @@ from urllib.parse import unquote, urlsplit
 
 from config.errors import (
     InvalidSettingError,
+    LockMissingError,
     ObjectMissingError,
     VaultFullError,
     VaultUnavailableError,
@@ -158,6 +159,7 @@ class LocalVault:
                     size=os.fstat(fd).st_size,
                     lock_mode=LockMode.ADVISORY if record else LockMode.NONE,
                     lock_until=record.until if record else None,
+                    held=record is not None and record.held,
                 ),
             )
 
@@ -187,6 +189,24 @@ class LocalVault:
             wanted = LockRecord(key=key, digest=digest, size=size, until=moment)
             record = self._locks.extend(found[0], wanted, refuse_shorter=True)
         return replace(present, lock_mode=LockMode.ADVISORY, lock_until=record.until)
+
+    def hold(self, key: str, version: str, *, held: bool) -> StoredVersion:
+        """Put a hold on an object or lift it; see ``Vault.hold``. It is advisory, as locks are."""
+        present = self.head(key, version)
+        if present.lock_until is None:
+            raise LockMissingError(key=key, expected="a lock record", found="none")
+        digest = Digest.parse(f"sha256:{version}")
+        with self._errors(), self._object(key) as found:
+            if found is None:
+                raise ObjectMissingError(key=key)
+            recorded = self._locks.read(key)
+            size = recorded.size if recorded else present.size
+            wanted = LockRecord(key=key, digest=digest, size=size, until=present.lock_until, held=held)
+            self._locks.hold(found[0], wanted)
+        stored = self.head(key, version)
+        if stored.held is not held:
+            raise LockMissingError(key=key, expected=f"held: {held}", found=f"held: {stored.held}")
+        return stored
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """List keys; see ``Vault.keys``. Files whose names are no keys are not ours and are left out."""

@@ -31,6 +31,8 @@ class LockRecord:
     size: int
     """Bytes."""
     until: datetime
+    held: bool = False
+    """A legal hold lies on it."""
 
     @property
     def version(self) -> str:
@@ -48,6 +50,7 @@ class LockRecord:
                 "sha256": self.digest.hex,
                 "mode": LockMode.ADVISORY.value,
                 "until": self.until,
+                "held": self.held,
             },
         )
 
@@ -65,6 +68,7 @@ class LockRecord:
                 digest=Digest.parse(f"sha256:{value['sha256']}"),
                 size=int(value["size"]),
                 until=as_utc(datetime.fromisoformat(value["until"])),
+                held=value["held"] is True,
             )
         except (ManifestInvalidError, ValueError, TypeError, KeyError):
             return None
@@ -123,13 +127,29 @@ class LockRecords:
             folder.sync()  # whoever wrote it may have died before it came to this
             return present
 
+    def hold(self, home: Folder, wanted: LockRecord) -> LockRecord:
+        """Record whether ``wanted`` is held; its date only if there is no record. Durable on return."""
+        home.lock()
+        with self._folder(wanted) as folder:
+            present = _read(folder, split_key(wanted.key)[1], wanted.key)
+            if present is not None and present.digest == wanted.digest and present.held == wanted.held:
+                folder.sync()
+                return present
+            return self._write(folder, wanted, first=False, held=wanted.held)
+
     def _folder(self, wanted: LockRecord) -> AbstractContextManager[Folder]:
         return self._tree.folder((LOCKS, *split_key(wanted.key)[0]), create=True)
 
-    def _write(self, folder: Folder, wanted: LockRecord, *, first: bool) -> LockRecord:
+    def _write(
+        self, folder: Folder, wanted: LockRecord, *, first: bool, held: bool | None = None
+    ) -> LockRecord:
+        """Write a record: its date is never earlier than that there, its hold as there unless given."""
         name = split_key(wanted.key)[1]
         present = _read(folder, name, wanted.key)
-        record = replace(wanted, until=max(wanted.until, present.until)) if present else wanted
+        record = wanted
+        if present is not None:
+            until = max(wanted.until, present.until)
+            record = replace(wanted, until=until, held=present.held if held is None else held)
         with self._temps.new() as temp:
             temp.write(record.encode())
             if not first:

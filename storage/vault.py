@@ -55,10 +55,13 @@ class StoredVersion:
     lock_mode: LockMode
     lock_until: datetime | None
     """UTC; None exactly if ``lock_mode`` is NONE."""
+    held: bool = False
+    """A legal hold lies on it: whatever its date, it must not go before that is lifted."""
     adopted: bool = False
     """The bytes were there before this put: it hashed them and wrote nothing but, perhaps, a later lock."""
     read_back: ReadBack | None = None
-    """How a put read the bytes back; None where nothing was read (head, versions, extend_lock)."""
+    """How a put read the bytes back; None where nothing was read: head, versions, extend_lock, hold, and a
+    put to a store whose own checksum was compared instead."""
     marker: bool = False
     """No bytes but a delete marker of an S3 store: it hides older versions from who names none of them."""
 
@@ -106,6 +109,9 @@ class Vault(Protocol):
         verified_inode: tuple[int, int] | None = None,
     ) -> StoredVersion:
         """Take over a finished file: publish it under ``key``, locked, and read it back.
+
+        A vault that was opened to confirm by checksum compares the checksum that the store made of what it
+        received instead, and says so: ``read_back`` is None.
 
         ``digest`` (SHA-256) and ``size`` (bytes) are what the file must hold. After the call ``path`` is gone
         or may be deleted by the caller, who does not write to it any more once it has called.
@@ -158,6 +164,17 @@ class Vault(Protocol):
 
         Raises:
             LockShorteningError: ``until`` is before the present date. Nothing was changed.
+            ObjectMissingError: no such version.
+
+        """
+
+    def hold(self, key: str, version: str, *, held: bool) -> StoredVersion:
+        """Put a legal hold on exactly this version or lift it; what it is already is a no-op.
+
+        The lock's date stays. What is returned was read back.
+
+        Raises:
+            LockMissingError: it does not read back as it was set.
             ObjectMissingError: no such version.
 
         """

@@ -1,4 +1,4 @@
-"""Errors of the vault: exit codes 50 to 59."""
+"""Errors of the vault: exit codes 48 to 59, 76 and 77."""
 
 from config.errors.base import SealdockError
 from config.errors.integrity import IntegrityError
@@ -102,6 +102,40 @@ class VaultWithoutLockError(VaultError):
     todo = mark(
         "Make a new bucket with object lock (it switches versioning on, too) and name it in vault.url; most "
         "stores cannot switch it on later."
+    )
+
+
+class LocksBehindError(VaultError):
+    """Locks that should have been moved on by now and were not. Facts: behind (how many versions)."""
+
+    code = "locks-behind"
+    exit_code = 49
+    happened = mark("Locks are behind: {behind} of the stored versions should be locked for longer by now.")
+    safe = mark("Nothing was deleted or shortened; what is still locked stays so until its date.")
+    todo = mark(
+        "See which with `sealdock locks list --behind`, put the vault right, then run `sealdock locks roll`."
+    )
+
+
+class VaultUntriedError(VaultError):
+    """A bucket that never passed preflight, or not as it is addressed now. Facts: vault."""
+
+    code = "vault-untried"
+    exit_code = 76
+    happened = mark("Nobody has proved yet that the vault {vault} locks what is stored in it.")
+    safe = mark("Nothing was stored, and no recorder was read.")
+    todo = mark("Run `sealdock vault preflight`; it has to pass once for every address of a vault.")
+
+
+class VaultAdvisoryError(VaultError):
+    """A local vault that nobody has allowed. Facts: vault."""
+
+    code = "vault-advisory"
+    exit_code = 77
+    happened = mark("The locks of the local vault {vault} are advisory, and nobody has allowed that.")
+    safe = mark("Nothing was stored, and no recorder was read.")
+    todo = mark(
+        "Set vault.allow_advisory = true if that is meant, or name a bucket with object lock in vault.url."
     )
 
 

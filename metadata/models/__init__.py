@@ -5,6 +5,7 @@ from metadata.models.case import Case, CaseWindow, Link, LinkCandidate
 from metadata.models.clip import Clip, StoredKind, StoredObject, StoredVersion, Tag
 from metadata.models.docking import Docking, Outcome, Progress, Sighting
 from metadata.models.event import CustodyEvent
+from metadata.models.hold import Hold
 from metadata.models.integrity import Alert, AlertAcknowledgement, Derivative, IntegrityResult, IntegrityRun
 from metadata.models.people import Assignment, Officer, Recorder, Station
 from metadata.models.seal import Seal, SealTimestamp, SigningKey
@@ -20,6 +21,7 @@ __all__ = [
     "CustodyEvent",
     "Derivative",
     "Docking",
+    "Hold",
     "IntegrityResult",
     "IntegrityRun",
     "Link",

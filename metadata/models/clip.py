@@ -108,6 +108,7 @@ class StoredVersion(Base):
         UniqueConstraint("vault", "key", "version"),
         hex_digest("sha256"),
         one_of("kind", StoredKind),
+        Index("ix_stored_version_due", "vault", "lock_until", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -119,8 +120,10 @@ class StoredVersion(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     lock_mode: Mapped[str] = mapped_column(String(12))
     lock_until: Mapped[datetime | None]
+    held: Mapped[bool] = mapped_column(default=False)
+    """The vault said that a legal hold lies on it."""
     confirmation: Mapped[str | None] = mapped_column(String(10))
-    """``checksum`` or ``full``; null until confirmed."""
+    """``checksum`` or ``full``: how its bytes were compared; it counts once there is ``confirmed_at``."""
     confirmed_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None] = mapped_column(index=True)
     """When an integrity run last asked for presence and lock."""

@@ -13,6 +13,7 @@ from config.errors import ClipAmbiguousError, ClipNotFoundError
 from config.times import spelled
 from metadata import states
 from metadata.models import Case, Clip, Link, LinkCandidate, Sighting, Tag
+from metadata.repo import holds, objects
 from metadata.states import SAFE, ClipState
 
 _DIGEST_WORD = 6
@@ -59,6 +60,10 @@ class ClipRecord:
     retain_until: datetime | None
     permanent: bool
     docking: str = field(default="")
+    confirmation: str | None = None
+    """How the stored original was confirmed: ``full`` (read back) or ``checksum``; None before that."""
+    held: bool = False
+    """A legal hold stands on the clip."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the record with times as RFC 3339 text."""
@@ -140,6 +145,8 @@ def records(session: Session, clips: Sequence[Clip]) -> list[ClipRecord]:
             select(Tag.clip_id, Tag.category).where(Tag.clip_id.in_(page)).order_by(Tag.category)
         ):
             tags.setdefault(clip_id, []).append(category)
+    confirmations = objects.confirmations(session, [clip.sha256 for clip in clips if clip.sha256])
+    held = holds.held_clips(session, ids)
     return [
         ClipRecord(
             id=clip.id,
@@ -160,6 +167,8 @@ def records(session: Session, clips: Sequence[Clip]) -> list[ClipRecord]:
             retain_until=clip.retain_until,
             permanent=clip.permanent,
             docking=clip.docking_id,
+            confirmation=confirmations.get(clip.sha256 or ""),
+            held=clip.id in held,
         )
         for clip in clips
     ]

@@ -1,16 +1,22 @@
 """Objects and the exact versions that vaults hold of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
 from hashing.chunks import ChunkDigests
 from hashing.reader import Reading
 from metadata.models import StoredKind, StoredObject, StoredVersion
+
+_PAGE = 500  # SQLite limits the variables of one statement
+
+FULL = "full"
+"""Every byte was read back and hashed (storage.confirm.Confirmation; storage lies above this room)."""
 
 
 def ensure(session: Session, reading: Reading, at: datetime) -> StoredObject:
@@ -60,24 +66,46 @@ class Described(Protocol):
     def lock_until(self) -> datetime | None:
         """Date of the lock, UTC."""
 
+    @property
+    def held(self) -> bool:
+        """Whether a legal hold lies on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A version that was put into a vault: what it holds, and how its bytes were compared there."""
+
+    found: Described
+    kind: StoredKind
+    sha256: str
+    confirmation: str
+    """``checksum`` or ``full``."""
+
 
 def note_stored(
-    session: Session, vault: str, found: Described, kind: StoredKind, sha256: str, at: datetime
+    session: Session, vault: str, stored: Stored, at: datetime, *, confirmed: bool = False
 ) -> StoredVersion:
-    """Note a version that a vault described; the same version again only refreshes its lock."""
-    return note_all_stored(session, vault, [(found, kind, sha256)], at)[0]
+    """Note a version; the same version again refreshes its lock, and is never confirmed less than it was.
+
+    ``confirmed``: the vault was asked for the exact version again, and ``found`` is what it answered.
+    """
+    (row,) = note_all_stored(session, vault, [stored], at)
+    if confirmed:
+        row.confirmed_at = at
+    return row
 
 
 def note_all_stored(
-    session: Session, vault: str, versions: Sequence[tuple[Described, StoredKind, str]], at: datetime
+    session: Session, vault: str, versions: Sequence[Stored], at: datetime
 ) -> list[StoredVersion]:
-    """Note versions of different keys, each with its kind and digest, like ``note_stored``."""
+    """Note versions of different keys, like ``note_stored``."""
     query = select(StoredVersion).where(
-        StoredVersion.vault == vault, StoredVersion.key.in_([found.key for found, _, _ in versions])
+        StoredVersion.vault == vault, StoredVersion.key.in_([stored.found.key for stored in versions])
     )
     known = {(row.key, row.version): row for row in session.scalars(query)}
     rows = []
-    for found, kind, sha256 in versions:
+    for stored in versions:
+        found = stored.found
         row = known.get((found.key, found.version))
         if row is None:
             row = StoredVersion(
@@ -85,23 +113,27 @@ def note_all_stored(
                 vault=vault,
                 key=found.key,
                 version=found.version,
-                kind=kind.value,
-                sha256=sha256,
+                kind=stored.kind.value,
+                sha256=stored.sha256,
                 size=found.size,
                 lock_mode=str(found.lock_mode),
                 lock_until=found.lock_until,
+                held=found.held,
+                confirmation=stored.confirmation,
                 created_at=at,
             )
             session.add(row)
         else:
             row.lock_mode = str(found.lock_mode)
             row.lock_until = found.lock_until
+            if row.confirmation != FULL:
+                row.confirmation = stored.confirmation
         rows.append(row)
     session.flush()
     return rows
 
 
-def note_confirmed(session: Session, found: Mapping[str, Described], confirmation: str, at: datetime) -> None:
+def note_confirmed(session: Session, found: Mapping[str, Described], at: datetime) -> None:
     """Note what a vault answered when it was asked for versions again, by the ids of their rows."""
     for row in session.scalars(select(StoredVersion).where(StoredVersion.id.in_(found))):
         row.lock_mode = str(found[row.id].lock_mode)
@@ -109,7 +141,7 @@ def note_confirmed(session: Session, found: Mapping[str, Described], confirmatio
     session.execute(
         update(StoredVersion)
         .where(StoredVersion.id.in_(found))
-        .values(confirmation=confirmation, confirmed_at=at)
+        .values(confirmed_at=at)
         .execution_options(synchronize_session=False)
     )
 
@@ -124,3 +156,45 @@ def versions_at(session: Session, vault: str, key: str) -> list[StoredVersion]:
     """Return all versions the register holds of a key, oldest first."""
     query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.key == key)
     return list(session.scalars(query.order_by(StoredVersion.id)))
+
+
+def below(session: Session, vault: str, keys: Iterable[str], prefix: str) -> list[StoredVersion]:
+    """Return all versions the register holds of some keys, and of every key with a prefix, oldest first."""
+    beside = StoredVersion.key.startswith(prefix, autoescape=True)
+    query = select(StoredVersion).where(
+        StoredVersion.vault == vault, StoredVersion.key.in_(sorted(keys)) | beside
+    )
+    return list(session.scalars(query.order_by(StoredVersion.id)))
+
+
+def is_superseded(session: Session, row: StoredVersion) -> bool:
+    """Tell whether the register holds a newer version of the same key: the older one may be lost."""
+    newer = select(StoredVersion.id).where(
+        StoredVersion.vault == row.vault, StoredVersion.key == row.key, StoredVersion.id > row.id
+    )
+    return session.scalar(newer.limit(1)) is not None
+
+
+def confirmations(session: Session, digests: Sequence[str]) -> dict[str, str]:
+    """Return how the newest confirmed versions of originals were confirmed, by digest."""
+    found: dict[str, str] = {}
+    for start in range(0, len(digests), _PAGE):
+        query = (
+            select(StoredVersion.sha256, StoredVersion.confirmation)
+            .where(
+                StoredVersion.sha256.in_(digests[start : start + _PAGE]),
+                StoredVersion.kind == StoredKind.ORIGINAL.value,
+                StoredVersion.confirmed_at.is_not(None),
+            )
+            .order_by(StoredVersion.id)
+        )
+        found.update((digest, how) for digest, how in session.execute(query) if how)
+    return found
+
+
+def confirmation_counts(session: Session) -> dict[str, int]:
+    """Return how many originals were confirmed in which way."""
+    query = select(StoredVersion.confirmation, func.count()).where(
+        StoredVersion.kind == StoredKind.ORIGINAL.value, StoredVersion.confirmed_at.is_not(None)
+    )
+    return {str(how): count for how, count in session.execute(query.group_by(StoredVersion.confirmation))}

@@ -31,7 +31,7 @@ class Entry:
 
     version: str
     size: int
-    marker: bool
+    marker: bool = False
 
 
 class Bucket:
@@ -95,6 +95,14 @@ class Bucket:
                     last = row["Key"]
                     yield last.removeprefix(self.prefix)
 
+    def everything(self, prefix: str) -> Iterator[tuple[str, Entry]]:
+        """List the versions and delete markers of all keys that begin so, each with its key."""
+        for page in self._pages(self.full(prefix)):
+            for row in page.get("Versions", []):
+                yield row["Key"].removeprefix(self.prefix), Entry(row["VersionId"], row.get("Size", 0))
+            for marker in page.get("DeleteMarkers", []):
+                yield marker["Key"].removeprefix(self.prefix), Entry(marker["VersionId"], 0, marker=True)
+
     def head(self, key: str, version: str) -> "HeadObjectOutputTypeDef":
         """Ask for the headers of exactly this version. Raises ObjectMissingError."""
         try:
@@ -115,6 +123,7 @@ class Bucket:
             size=found["ContentLength"],
             lock_mode=mode,
             lock_until=None if mode is LockMode.NONE else found["ObjectLockRetainUntilDate"].astimezone(UTC),
+            held=found.get("ObjectLockLegalHoldStatus") == "ON",
         )
 
     def put(self, key: str, data: bytes, until: datetime) -> str | None:
@@ -145,6 +154,19 @@ class Bucket:
             raise ObjectMissingError(key=key) from error
         except RejectedError as error:
             raise LockMissingError(key=key, expected=until.isoformat(), found=str(error)) from error
+
+    def hold(self, key: str, version: str, *, held: bool) -> None:
+        """Put a legal hold on exactly this version, or lift it. Raises ObjectMissingError."""
+        try:
+            with translated(self.url):
+                self.client.put_object_legal_hold(
+                    Bucket=self.name,
+                    Key=self.full(key),
+                    VersionId=version,
+                    LegalHold={"Status": "ON" if held else "OFF"},
+                )
+        except AbsentError as error:
+            raise ObjectMissingError(key=key) from error
 
     def body(self, key: str, version: str, start: int, end: int) -> "StreamingBody":
         """Ask for the bytes from ``start`` to ``end`` (not included) of exactly this version."""

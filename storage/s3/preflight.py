@@ -5,24 +5,32 @@ and reads it back. Then everything that must be refused is tried on them. A refu
 the same credential may delete an object that is *not* locked; where it may not, the outcome is ``UNTRIED``.
 """
 
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from config.errors import LockMissingError, VaultError, VaultWithoutLockError
+from config.errors import LockMissingError, ObjectMissingError, VaultError, VaultWithoutLockError
 from config.messages import mark
 from hashing.digest import Digest
 from storage.s3.multipart import PART
-from storage.s3.trials import Trials
+from storage.s3.trials import Trials, done
 from storage.s3.vault import S3Vault
 from storage.vault import StoredVersion
 
 LOCK = timedelta(seconds=20)
 FOLDER = "preflight"
+TRIALS = 1
+"""Raised when more is tried than before: what passed an earlier number has to pass again."""
+
+
+_OURS = re.compile(rf"{FOLDER}/[0-9a-f]{{16}}/[a-z0-9-]+")
 
 
 class Outcome(StrEnum):
@@ -66,6 +74,35 @@ def preflight(vault: S3Vault) -> Iterator[Check]:
     for kind, put in (("single", _put_single), ("multipart", _put_multipart)):
         yield from _locked(vault, trials, kind, put, may_delete=may_delete)
     yield from _extras(trials)
+
+
+def remove_leftovers(vault: S3Vault) -> int:
+    """Remove what earlier runs left behind and nothing locks any more; return how many versions went.
+
+    Nothing else is ever removed: the names are those that ``preflight`` makes, a version that is locked or
+    held is left alone, and the store refuses it besides.
+    """
+    bucket, removed = vault.bucket, 0
+    for key, entry in bucket.everything(f"{FOLDER}/"):
+        if not _OURS.fullmatch(key) or not (entry.marker or _is_free(vault, key, entry.version)):
+            continue
+        there: dict[str, Any] = {
+            "Bucket": bucket.name,
+            "Key": bucket.full(key),
+            "VersionId": entry.version,
+        }
+        if not done(bucket, partial(bucket.client.delete_object, **there)):
+            break  # this credential may not delete
+        removed += 1
+    return removed
+
+
+def _is_free(vault: S3Vault, key: str, version: str) -> bool:
+    try:
+        found = vault.head(key, version)
+    except ObjectMissingError:
+        return False
+    return not found.held and (found.lock_until is None or found.lock_until < datetime.now(UTC))
 
 
 def _locked(

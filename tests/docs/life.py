@@ -32,6 +32,8 @@ def live(folder: Path, card: Path) -> Written:
     station.ok("link", first["id"], "--case", "2026-2", "--move")
     (recorder,) = station.json("recorders", "list")
     station.ok("recorders", "assign", recorder["id"], "--officer", "012345", "--from", "2026-03-01")
+    station.ok("hold", "set", first["id"], "--case", CASE, "--reason", "appeal")
+    station.ok("hold", "release", "--case", CASE, "--reason", "decided")
     station.ok("derive")
     station.ok("keys", "rotate")
     station.ok("clock", "--confirm")

@@ -32,6 +32,7 @@ UNSEEN = {
     "clearing-refused",
     "link-ambiguous",
     "restored",
+    "preflight",
 }
 """What the station's life does not bring about; everything else must have been seen."""
 

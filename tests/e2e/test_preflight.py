@@ -1,10 +1,12 @@
-"""What preflight says of a real Ceph, and of buckets that are no vault."""
+"""What preflight says of a real Ceph, and of buckets that are no vault; nobody docks before it passed."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.bucket import bucket_home, policy
+from tests.support.station import Station, make_card
 from tests.support.store import Store
 
 pytestmark = pytest.mark.slow
@@ -12,9 +14,13 @@ pytestmark = pytest.mark.slow
 WARNINGS = {"default-retention", "multipart-lock-arguments", "checksums", "conditional-writes"}
 """What this store does not do, and a vault can do without."""
 
+LOCKED_SECONDS = 27
+"""As long as preflight locks its objects, and a little."""
+
 
 def test_a_ceph_is_a_vault_with_warnings(store: Store, tmp_path: Path) -> None:
-    station = bucket_home(store, store.url(store.bucket(store.station), "north"), tmp_path).init()
+    station = bucket_home(store, store.url(store.bucket(store.station), "north"), tmp_path)
+    station.ok("init")
     found = station.json("vault", "preflight")
     assert found["ok"]
     outcomes = {check["name"]: check["outcome"] for check in found["checks"]}
@@ -22,23 +28,90 @@ def test_a_ceph_is_a_vault_with_warnings(store: Store, tmp_path: Path) -> None:
     assert "untried" not in outcomes.values()
     assert outcomes["refuses-delete-multipart"] == outcomes["refuses-bypass-single"] == "yes"
     shown = station.ok("vault", "preflight").text
-    assert [line.split()[0] for line in shown.splitlines()] == list(outcomes)
+    assert [line.split()[0] for line in shown.splitlines() if "  " in line] == list(outcomes)
     assert "no (warning)" in shown
 
 
+def test_what_it_left_behind_goes_once_the_locks_are_over(store: Store, tmp_path: Path) -> None:
+    bucket = store.bucket(store.station)
+    station = bucket_home(store, store.url(bucket, "north"), tmp_path)
+    client = store.client(store.station)
+    station.ok("init")
+    others = ("north/preflight/mine.txt", "preflight/0123456789abcdef/single", "north/clips/preflight")
+    for key in others:
+        client.put_object(Bucket=bucket, Key=key, Body=b"somebody else's")
+    station.ok("vault", "preflight")
+    time.sleep(LOCKED_SECONDS)
+    first = {key for key in _keys(client, bucket) if key not in others}
+    assert {key.split("/")[3] for key in first} == {"single", "multipart"}  # the rest went at once
+    assert station.json("vault", "preflight")["removed"] > len(first)
+    left = _keys(client, bucket)
+    assert set(others) <= left
+    assert left.isdisjoint(first)
+    assert {key.split("/")[3] for key in left - set(others)} == {"single", "multipart"}  # locked still
+
+
+def _keys(client: object, bucket: str) -> set[str]:
+    found = client.list_object_versions(Bucket=bucket)  # type: ignore[attr-defined]
+    return {row["Key"] for row in [*found.get("Versions", []), *found.get("DeleteMarkers", [])]}
+
+
 def test_a_bucket_that_cannot_lock(store: Store, tmp_path: Path) -> None:
-    station = bucket_home(store, store.url(store.bucket(store.station)), tmp_path).init()
+    station = bucket_home(store, store.url(store.bucket(store.station)), tmp_path)
+    station.ok("init")
     plain = store.url(store.bucket(store.station, ObjectLockEnabledForBucket=False))
     found = station.run("vault", "preflight", "--json", SEALDOCK_VAULT_URL=plain).expect(59)
     assert found.json["checks"] == [{"name": "object-lock", "outcome": "no", "required": True}]
+    card = make_card(tmp_path / "card", {"A.MP4": b"a"})
+    refused = station.run("dock", card, "--json", SEALDOCK_VAULT_URL=plain).expect(76)
+    assert refused.error["facts"] == {"vault": plain}
 
 
 def test_a_credential_that_may_not_delete_proves_no_refusal(store: Store, tmp_path: Path) -> None:
     bucket = store.bucket(store.owner)
     store.client(store.owner).put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "station"))
-    found = bucket_home(store, store.url(bucket), tmp_path).init().json("vault", "preflight")
-    assert found["ok"]
+    station = bucket_home(store, store.url(bucket), tmp_path)
+    station.ok("init")
+    found = station.json("vault", "preflight")
+    assert (found["ok"], found["removed"]) == (True, 0)
     untried = {check["name"] for check in found["checks"] if check["outcome"] == "untried"}
     assert untried == {
         f"refuses-{what}-{kind}" for what in ("delete", "bypass") for kind in ("single", "multipart")
     }
+
+
+def test_nobody_docks_before_it_passed(store: Store, tmp_path: Path) -> None:
+    bucket = store.bucket(store.station)
+    station = bucket_home(store, store.url(bucket, "north"), tmp_path)
+    station.ok("init")
+    card = make_card(tmp_path / "card", {"A.MP4": b"a"})
+    for command in ("dock", "watch"):
+        refused = station.run(command, card).expect(76)
+        assert "sealdock vault preflight" in refused.err
+    assert station.value("SELECT count(*) FROM docking") == 0
+    station.ok("vault", "preflight")
+    assert station.dock(card)["ok"]
+    elsewhere = store.url(bucket, "south")
+    other = make_card(tmp_path / "other", {"B.MP4": b"b"})
+    station.run("dock", other, SEALDOCK_VAULT_URL=elsewhere).expect(76)
+    assert station.value("SELECT count(*) FROM docking") == 1
+    facts = station.rows("SELECT body FROM custody_event WHERE kind = 'preflight'")
+    assert len(facts) == 1
+    assert b'"ok":true' in facts[0][0]
+
+
+def test_a_local_vault_has_to_be_allowed(tmp_path: Path) -> None:
+    station = Station(tmp_path / "home", {"SEALDOCK_VAULT_URL": (tmp_path / "vault").as_uri()})
+    refused = station.run("init", "--json").expect(77)
+    assert refused.error["error"] == "vault-advisory"
+    assert not (tmp_path / "vault").exists()
+    station.ok("init", SEALDOCK_VAULT_ALLOW_ADVISORY="true")
+    card = make_card(tmp_path / "card", {"A.MP4": b"a"})
+    station.run("dock", card).expect(77)
+    assert station.dock(card, SEALDOCK_VAULT_ALLOW_ADVISORY="true")["ok"]
+
+
+def test_the_vault_in_the_home_is_allowed_by_init(station: Station) -> None:
+    assert station.json("config", "show")["vault"]["allow_advisory"] is True
+    (settings,) = (station.home / "sealdock.toml").read_text().split("[vault]\n")[1:]
+    assert settings.endswith("allow_advisory = true\n")

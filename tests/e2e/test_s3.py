@@ -1,11 +1,13 @@
 """The whole way with the vault in a bucket of a real Ceph: by the command line, as an operator sees it."""
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.support.bucket import bucket_home
+from tests.support.bucket import bucket_home, policy
 from tests.support.station import Station, by_path, clip_key, digest_of, make_card
 from tests.support.store import Store, User
 from tests.support.wire import Wire
@@ -73,6 +75,90 @@ def test_credentials_without_a_credentials_file(store: Store, bucket: str, tmp_p
     )
     assert "wrong-and-hidden" not in refused.expect(58).err
     assert not any(user.secret_key.encode() in path.read_bytes() for path in station.home.glob("*.*"))
+
+
+def test_a_checksum_confirms_and_clearing_reads_back_first(store: Store, bucket: str, tmp_path: Path) -> None:
+    station = bucket_home(store, store.url(bucket), tmp_path).init()
+    card = make_card(tmp_path / "card", FILES)
+    by_checksum = {"SEALDOCK_VAULT_CONFIRMATION": "checksum"}
+    shown = station.ok("dock", card, **by_checksum).text
+    assert "Confirmed by the store's checksum and not read back: 2." in shown
+    assert confirmations(station) == {"checksum"}
+    assert {clip["confirmation"] for clip in station.json("clips")} == {"checksum"}
+    assert station.json("status")["confirmed_by"] == {"checksum": 2}
+    (close,) = (json.loads(row[0]) for row in station.rows("SELECT close FROM docking"))
+    assert {clip["confirmation"] for clip in close["clips"]} == {"checksum"}
+    assert station.dock(card, SEALDOCK_CLEARING_POLICY="after-confirm", **by_checksum)["ok"]
+    assert [path for path in card.rglob("*") if path.is_file()] == []
+    assert confirmations(station, "original") == {"full"}
+    for (clip,) in station.rows("SELECT id FROM clip"):
+        kinds = station.events(clip)
+        assert kinds.count("confirmed") == 2
+        assert kinds.index("cleared") > len(kinds) - 1 - kinds[::-1].index("confirmed")
+    assert station.json("verify", "--level", "full")["failed"] == []
+
+
+def test_verify_confirms_in_full_what_a_checksum_confirmed(store: Store, bucket: str, tmp_path: Path) -> None:
+    station = bucket_home(store, store.url(bucket), tmp_path).init()
+    card = make_card(tmp_path / "card", {"A.MP4": b"a"})
+    station.dock(card, SEALDOCK_VAULT_CONFIRMATION="checksum")
+    for level, expected in (("lock", "checksum"), ("sample", "checksum"), ("full", "full")):
+        station.ok("verify", "--level", level)
+        assert confirmations(station, "original") == {expected}
+
+
+def confirmations(station: Station, kind: str = "%") -> set[str]:
+    rows = station.rows("SELECT DISTINCT confirmation FROM stored_version WHERE kind LIKE ?", kind)
+    return {row[0] for row in rows}
+
+
+def test_locks_roll_and_holds_on_a_real_store(store: Store, bucket: str, tmp_path: Path) -> None:
+    station = bucket_home(store, store.url(bucket), tmp_path).init()
+    files = {"A.MP4": b"a", "B.MP4": b"b"}
+    short = {"SEALDOCK_RETENTION_LOCK_CAP_MONTHS": "1"}
+    docked = station.dock(make_card(tmp_path / "card", files), **short)
+    client = store.client(store.station)
+    hidden = clip_key(digest_of(b"a"))
+    client.delete_object(Bucket=bucket, Key=hidden)  # what lies on top must not keep a lock from rolling
+    report = station.json("locks", "roll")
+    assert (report["extended"], report["behind"]) == (10, 0)
+    for key, version, until in station.rows("SELECT key, version, lock_until FROM stored_version"):
+        head = client.head_object(Bucket=bucket, Key=key, VersionId=version)
+        assert head["ObjectLockMode"] == "COMPLIANCE"
+        assert head["ObjectLockRetainUntilDate"] == datetime.fromisoformat(until).replace(tzinfo=UTC)
+        assert (
+            timedelta(days=170) < head["ObjectLockRetainUntilDate"] - datetime.now(UTC) < timedelta(days=190)
+        )
+    clip = by_path(docked)["B.MP4"]
+    for act, status in (("set", "ON"), ("release", "OFF")):
+        station.ok("hold", act, clip["id"], "--reason", "test")
+        rows = station.rows(
+            "SELECT key, version, held FROM stored_version WHERE key LIKE ?", f"%{clip['sha256']}%"
+        )
+        assert len(rows) == 3
+        for key, version, held in rows:
+            found = client.get_object_legal_hold(Bucket=bucket, Key=key, VersionId=version)
+            assert (found["LegalHold"]["Status"], bool(held)) == (status, status == "ON")
+
+
+def test_a_station_that_may_not_hold_says_so(store: Store, tmp_path: Path) -> None:
+    bucket = store.bucket(store.owner)
+    store.client(store.owner).put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "station"))
+    station = bucket_home(store, store.url(bucket), tmp_path).init()
+    (clip,) = station.dock(make_card(tmp_path / "card", {"A.MP4": b"a"}))["clips"]
+    station.run("hold", "set", clip["id"], "--reason", "complaint").expect(58)
+    (listed,) = station.json("hold", "list")
+    assert not listed["in_vault"]
+    behind = station.run("locks", "roll", "--json").expect(49)
+    assert [(item["version"], item["problem"]) for item in behind.json["failures"]] == [
+        ("hold", "vault-refused")
+    ]
+    owner = {"SEALDOCK_VAULT_CREDENTIALS_FILE": str(store.owner.file(tmp_path))}
+    station.ok("hold", "set", clip["id"], "--reason", "complaint", **owner)
+    (listed,) = station.json("hold", "list")
+    assert listed["in_vault"]
+    assert station.json("verify", "--level", "lock")["failed"] == []  # the station sees it
+    assert station.json("locks", "roll")["behind"] == 0
 
 
 def test_what_lies_on_top_is_found(store: Store, bucket: str, tmp_path: Path) -> None:

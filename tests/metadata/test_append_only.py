@@ -34,6 +34,7 @@ def test_what_may_change_still_changes(full: Session) -> None:
     for change in (
         "UPDATE clip SET state = 'offloaded', reason = 'x'",
         "UPDATE link SET ended_at = at",
+        "UPDATE hold SET ended_at = at",
         "UPDATE docking SET superseded = true",
         "UPDATE stored_version SET verified_at = created_at",
         "UPDATE sighting SET outcome = 'not-safe'",

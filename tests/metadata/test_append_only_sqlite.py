@@ -40,7 +40,7 @@ def copy_of_the_first(table: str, kept: tuple[str, ...]) -> str:
             fresh[column] = "'fresh'"
     for column in kept:
         fresh.pop(column, None)
-    if table == "link" and kept == ("clip_id",):
+    if table in {"link", "hold"} and kept == ("clip_id",):
         fresh.pop("ended_at", None)
     if "rowid" in kept:
         fresh["rowid"] = "rowid"

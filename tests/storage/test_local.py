@@ -75,7 +75,7 @@ def record(vault: LocalVault, stored: Path) -> Path:
 def test_where_things_lie(vault: LocalVault, stored: Path, record: Path) -> None:
     assert stored.stat().st_mode & 0o777 == 0o444
     assert record.read_bytes() == (
-        b'{"key":"clips/sha256/ab/clip","mode":"advisory","schema":"sealdock.lock/1",'
+        b'{"held":false,"key":"clips/sha256/ab/clip","mode":"advisory","schema":"sealdock.lock/1",'
         b'"sha256":"%b","size":7,"until":"2031-01-01T00:00:00Z","version":"%b"}'
         % (VERSION.encode(), VERSION.encode())
     )
@@ -182,6 +182,7 @@ def test_without_its_record_an_object_is_not_locked(
         ("size", -1),
         ("size", "7"),
         ("mode", "compliance"),
+        ("held", "yes"),
         ("schema", "sealdock.lock/2"),
         ("sha256", "00"),
         ("version", "other"),

@@ -6,6 +6,7 @@ import pytest
 
 from config.credentials import AccessKeys
 from config.errors import InvalidSettingError, KeyFileExposedError
+from storage.confirm import Confirmation
 from storage.local import LocalVault
 from storage.opening import open_vault
 from storage.s3.address import Address
@@ -53,7 +54,9 @@ def test_other_urls_are_refused_without_being_repeated(url: str, tmp_path: Path)
 
 def test_a_url_says_which_vault_is_meant(tmp_path: Path) -> None:
     def opened(url: str) -> object:
-        return open_vault(url, immutable="auto", state=tmp_path, credentials=None)
+        return open_vault(
+            url, immutable="auto", state=tmp_path, credentials=None, confirmation=Confirmation.FULL
+        )
 
     assert isinstance(opened("file:///srv/vault"), LocalVault)
     assert isinstance(opened("s3://evidence"), S3Vault)

@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,6 +100,22 @@ def test_a_lock_binds_everybody(
     head = client.head_object(**version)
     assert (head["ContentLength"], head["ObjectLockMode"]) == (size, "COMPLIANCE")
     assert head["ObjectLockRetainUntilDate"] == until
+
+
+def test_a_hold_outlasts_the_lock(opened: Open, bucket: str, client: "S3Client") -> None:
+    vault = opened(bucket)
+    stored = vault.put_bytes(KEY, b"footage", lock_until=datetime.now(UTC) + timedelta(seconds=5))
+    version = {"Bucket": bucket, "Key": KEY, "VersionId": stored.version}
+    assert vault.hold(KEY, stored.version, held=True).held
+    assert stored.lock_until is not None
+    time.sleep((stored.lock_until - datetime.now(UTC)).total_seconds() + 1)
+    for more in ({}, {"BypassGovernanceRetention": True}):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.delete_object(**version, **more)
+    assert vault.open(KEY, stored.version).read() == b"footage"
+    assert not vault.hold(KEY, stored.version, held=False).held
+    client.delete_object(**version)
+    assert vault.versions(KEY) == ()
 
 
 @pytest.mark.parametrize("on_top", ["delete-marker", "newer-version"])

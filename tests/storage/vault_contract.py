@@ -23,6 +23,7 @@ from config.errors import (
 )
 from hashing.digest import Digest
 from storage.vault import LockMode, ReadBack, StoredVersion, Vault
+from tests.storage.hold_contract import HoldContract
 
 HOSTILE_KEYS = [
     "",
@@ -68,7 +69,7 @@ def read(vault: Vault, stored: StoredVersion) -> bytes:
         return file.read()
 
 
-class VaultContract:
+class VaultContract(HoldContract):
     """Inherit, and define the fixtures ``vault`` and ``reopen``."""
 
     lock_length = timedelta(days=1)
@@ -383,6 +384,8 @@ class VaultContract:
             vault.versions(key)
         with pytest.raises(VaultKeyInvalidError):
             vault.extend_lock(key, version, until)
+        with pytest.raises(VaultKeyInvalidError):
+            vault.hold(key, version, held=True)
         assert source.read_bytes() == b"footage"
 
     def test_nothing_deletes(self, vault: Vault) -> None:

@@ -7,11 +7,20 @@ from tests.support.station import ROOT, Station
 from tests.support.store import Store, User
 
 
+class BucketStation(Station):
+    """A home with its vault in a bucket, which nobody uses before preflight has passed."""
+
+    def init(self) -> "Station":
+        super().init()
+        self.ok("vault", "preflight")
+        return self
+
+
 def bucket_home(store: Store, url: str, folder: Path, user: User | None = None) -> Station:
     """Return a home, not made yet, whose vault is at ``url``; by default the station's user stores."""
     credentials = (user or store.station).file(folder)
     settings = {"SEALDOCK_VAULT_URL": url, "SEALDOCK_VAULT_CREDENTIALS_FILE": str(credentials)}
-    return Station(folder / "home", settings)
+    return BucketStation(folder / "home", settings)
 
 
 def policy(bucket: str, user: str) -> str:

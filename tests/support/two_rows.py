@@ -18,6 +18,7 @@ from metadata.models import (
     Base,
     Case,
     CaseWindow,
+    Hold,
     IntegrityResult,
     IntegrityRun,
     Link,
@@ -43,6 +44,7 @@ KEYS = {
     "custody_event": [("sequence",), ("subject", "kind", "attempt")],
     "docking": [("id",)],
     "enforcement_case": [("id",), ("number",)],
+    "hold": [("id",), ("clip_id",)],
     "integrity_result": [("id",)],
     "integrity_run": [("id",)],
     "link": [("id",), ("clip_id",)],
@@ -125,6 +127,7 @@ def fill(session: Session, mark: str) -> None:
                 starts_at=AT,
                 ends_at=AT + timedelta(hours=1),
             ),
+            Hold(id=f"hold-{mark}", clip_id=clip.id, reason="r", actor=actor, at=AT),
             Link(id=f"link-{mark}", clip_id=clip.id, case_id=case.id, method="auto", actor=actor, at=AT),
             IntegrityResult(
                 id=f"result-{mark}", run_id=run.id, clip_id=clip.id, problem=None, bytes_read=1, at=AT

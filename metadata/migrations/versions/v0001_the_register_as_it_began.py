@@ -30,6 +30,10 @@ NEVER_DELETED = {
     "clip": "id = NEW.id",
     "docking": "id = NEW.id",
     "enforcement_case": "id = NEW.id OR number = NEW.number",
+    "hold": (
+        "id = NEW.id OR (clip_id = NEW.clip_id AND ended_at IS NULL AND NEW.ended_at IS NULL "
+        "AND coalesce(case_id, '') = coalesce(NEW.case_id, ''))"
+    ),
     "integrity_run": "id = NEW.id",
     "link": "id = NEW.id OR (clip_id = NEW.clip_id AND ended_at IS NULL AND NEW.ended_at IS NULL)",
     "object": "sha256 = NEW.sha256",
@@ -41,6 +45,13 @@ NEVER_DELETED = {
     "station": "id = NEW.id",
     "stored_version": "id = NEW.id OR (vault = NEW.vault AND key = NEW.key AND version = NEW.version)",
 }
+
+
+# One hold that stands for each clip and case, and one for no case.
+HOLDS = (
+    ("uq_hold_current", ["clip_id"], "ended_at IS NULL AND case_id IS NULL"),
+    ("uq_hold_current_case", ["clip_id", "case_id"], "ended_at IS NULL AND case_id IS NOT NULL"),
+)
 
 
 def _append_only(table: str, same_row: str) -> None:
@@ -192,6 +203,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("lock_mode", sa.String(length=12), nullable=False),
         sa.Column("lock_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("confirmation", sa.String(length=10), nullable=True),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
@@ -209,6 +221,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("vault", "key", "version", name=op.f("uq_stored_version_vault")),
     )
     with op.batch_alter_table("stored_version", schema=None) as batch_op:
+        batch_op.create_index("ix_stored_version_due", ["vault", "lock_until", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_stored_version_sha256"), ["sha256"], unique=False)
         batch_op.create_index(batch_op.f("ix_stored_version_checked_at"), ["checked_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_stored_version_verified_at"), ["verified_at"], unique=False)
@@ -423,6 +436,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("clip_id", name=op.f("pk_derivative")),
     )
     op.create_table(
+        "hold",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("clip_id", sa.String(length=26), nullable=False),
+        sa.Column("case_id", sa.String(length=26), nullable=True),
+        sa.Column("reason", sa.String(length=1000), nullable=False),
+        sa.Column("actor", sa.JSON(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["enforcement_case.id"], name=op.f("fk_hold_case_id_enforcement_case")
+        ),
+        sa.ForeignKeyConstraint(["clip_id"], ["clip.id"], name=op.f("fk_hold_clip_id_clip")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hold")),
+    )
+    with op.batch_alter_table("hold", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_hold_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_hold_clip_id"), ["clip_id"], unique=False)
+        for name, columns, where in HOLDS:
+            batch_op.create_index(
+                name, columns, unique=True, sqlite_where=sa.text(where), postgresql_where=sa.text(where)
+            )
+
+    op.create_table(
         "integrity_result",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("run_id", sa.String(length=26), nullable=False),
@@ -584,6 +620,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_integrity_result_clip_id"))
 
     op.drop_table("integrity_result")
+    with op.batch_alter_table("hold", schema=None) as batch_op:
+        for name, _, where in reversed(HOLDS):
+            batch_op.drop_index(name, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+        batch_op.drop_index(batch_op.f("ix_hold_clip_id"))
+        batch_op.drop_index(batch_op.f("ix_hold_case_id"))
+
+    op.drop_table("hold")
     op.drop_table("derivative")
     with op.batch_alter_table("custody_event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_custody_event_kind"))
@@ -621,6 +664,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_stored_version_verified_at"))
         batch_op.drop_index(batch_op.f("ix_stored_version_checked_at"))
         batch_op.drop_index(batch_op.f("ix_stored_version_sha256"))
+        batch_op.drop_index("ix_stored_version_due")
 
     op.drop_table("stored_version")
     op.drop_table("signing_key")

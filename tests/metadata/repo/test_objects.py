@@ -10,6 +10,7 @@ from hashing.digest import Algorithm
 from hashing.reader import Reading, read_through
 from metadata.models import AlertAcknowledgement, Derivative, StoredKind
 from metadata.repo import integrity, objects
+from metadata.repo.objects import Stored
 from tests.support.register import ACTOR, AT, add_clip
 
 VAULT = "file:///vault"
@@ -22,6 +23,13 @@ class Version:
     size: int = 3
     lock_mode: str = "advisory"
     lock_until: datetime | None = AT
+    held: bool = False
+
+
+def stored(
+    found: Version, sha256: str = "a" * 64, kind: StoredKind = StoredKind.ORIGINAL, how: str = "full"
+) -> Stored:
+    return Stored(found, kind, sha256, how)
 
 
 def reading(tmp_path: Path, data: bytes) -> Reading:
@@ -52,22 +60,48 @@ def test_all_empty_files_are_one_object(session: Session, tmp_path: Path) -> Non
 def test_a_version_seen_again_refreshes_its_lock(session: Session) -> None:
     sha256 = hashlib.sha256(b"x").hexdigest()
     later = AT + timedelta(days=9)
-    row = objects.note_stored(session, VAULT, Version(), StoredKind.ORIGINAL, sha256, AT)
+    row = objects.note_stored(session, VAULT, stored(Version(), sha256), AT)
     again = replace(Version(), lock_until=later, lock_mode="compliance")
-    assert objects.note_stored(session, VAULT, again, StoredKind.ORIGINAL, sha256, later) is row
+    assert objects.note_stored(session, VAULT, stored(again, sha256), later) is row
     assert (row.lock_until, row.lock_mode, row.created_at) == (later, "compliance", AT)
-    second = objects.note_stored(session, VAULT, replace(again, version="2"), StoredKind.ORIGINAL, sha256, AT)
+    second = objects.note_stored(session, VAULT, stored(replace(again, version="2"), sha256), AT)
     assert {one.id for one in objects.versions_at(session, VAULT, "clips/x")} == {row.id, second.id}
     assert objects.versions_at(session, "file:///other", "clips/x") == []
 
 
+def test_what_was_read_back_once_is_never_confirmed_less(session: Session) -> None:
+    row = objects.note_stored(session, VAULT, stored(Version(), how="checksum"), AT)
+    assert (row.confirmation, row.confirmed_at) == ("checksum", None)
+    assert objects.confirmations(session, ["a" * 64]) == {}
+    objects.note_confirmed(session, {row.id: Version()}, AT)
+    session.expire_all()
+    assert objects.confirmations(session, ["a" * 64, "b" * 64]) == {"a" * 64: "checksum"}
+    for how in ("full", "checksum"):
+        assert objects.note_stored(session, VAULT, stored(Version(), how=how), AT) is row
+        assert row.confirmation == "full"
+    objects.note_stored(
+        session, VAULT, stored(replace(Version(), key="k"), how="checksum"), AT, confirmed=True
+    )
+    assert objects.confirmation_counts(session) == {"full": 1, "checksum": 1}
+
+
+def test_a_newer_version_supersedes(session: Session) -> None:
+    first = objects.note_stored(session, VAULT, stored(Version()), AT)
+    assert not objects.is_superseded(session, first)
+    second = objects.note_stored(session, VAULT, stored(replace(Version(), version="2")), AT)
+    beside = objects.note_stored(session, VAULT, stored(replace(Version(), key="seals/a/m.json")), AT)
+    assert objects.is_superseded(session, first)
+    assert not objects.is_superseded(session, second)
+    assert objects.below(session, VAULT, ["clips/x"], "seals/a/") == [first, second, beside]
+    assert objects.below(session, VAULT, ["clips/x"], "seals/_/") == [first, second]
+
+
 def test_the_stalest_come_first(session: Session) -> None:
     for number, days in enumerate([5, None, 1, None]):
-        row = objects.note_stored(
-            session, VAULT, replace(Version(), key=f"k{number}"), StoredKind.ORIGINAL, f"{number}" * 64, AT
-        )
+        found = stored(replace(Version(), key=f"k{number}"), f"{number}" * 64)
+        row = objects.note_stored(session, VAULT, found, AT)
         row.verified_at = None if days is None else AT + timedelta(days=days)
-    objects.note_stored(session, VAULT, Version(), StoredKind.SEAL, "a" * 64, AT)
+    objects.note_stored(session, VAULT, stored(Version(), kind=StoredKind.SEAL), AT)
     session.flush()
     order = [digest[0] for digest in integrity.stalest(session, VAULT)]
     assert order[2:] == ["2", "0"]
