@@ -41,6 +41,8 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(f"  {state:18} {count}")
     click.echo(_("Unfinished dockings: {count}").format(count=len(found["unfinished_dockings"])))
     click.echo(_("Spool: {free} free").format(free=size(found["spool"]["free_bytes"])))
+    if found["spool"]["high"]:
+        click.echo(_("SPOOL: {share:.0f} % full; no clip is copied until it drains").format(**found["spool"]))
     stamps = found["timestamps"]
     click.echo(_("Timestamps: {timestamped} set, {pending} pending").format(**stamps))
     click.echo(_("Previews to make: {count}").format(count=found["to_derive"]))

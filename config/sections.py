@@ -3,10 +3,10 @@
 import re
 import socket
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from config.messages import mark
@@ -105,10 +105,22 @@ class VaultSection(Section):
 
 
 class SpoolSection(Section):
-    """Where clips rest between the recorder and the vault; ``min_free_bytes`` are never filled."""
+    """Where clips rest between the recorder and the vault; ``min_free_bytes`` are never filled.
+
+    The watermarks are percent of what the spool can hold: its own files and the free space beyond
+    ``min_free_bytes``. From ``high_watermark`` on no further clip is copied, until it is below the low one.
+    """
 
     path: str = ""
     min_free_bytes: int = Field(default=256 * MIB, ge=0)
+    high_watermark: float = Field(default=90.0, gt=0, le=100)
+    low_watermark: float = Field(default=75.0, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low_watermark >= self.high_watermark:
+            raise ValueError(mark("low_watermark must be below high_watermark"))
+        return self
 
 
 class HashingSection(Section):
@@ -195,11 +207,15 @@ class DockingSection(Section):
 
 
 class WatchSection(Section):
-    """The station service: how often it looks, when a drop folder is at rest, what strange volumes get."""
+    """The station service: how often it looks, when a drop folder is at rest, what strange volumes get.
+
+    It counts as stuck when it has not come round for ``stall_seconds`` beyond ``rescan_seconds``.
+    """
 
     rescan_seconds: float = Field(default=5.0, ge=0.1, le=3600)
     quiet_seconds: float = Field(default=15.0, ge=0, le=3600)
     stop_seconds: float = Field(default=30.0, ge=0, le=3600)
+    stall_seconds: float = Field(default=120.0, ge=1, le=86400)
     unknown_volumes: Literal["accept", "quarantine", "refuse"] = "quarantine"
 
 
@@ -217,9 +233,30 @@ class MediaSection(Section):
 
 
 class LogSection(Section):
-    """From which level on events are logged, to standard error."""
+    """From which level on events are logged, how, and where: to standard error, or to a file.
+
+    ``auto`` is text on a terminal and JSON elsewhere.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "warning"
+    format: Literal["auto", "json", "text"] = "auto"
+    file: str = ""
+
+
+class MetricsSection(Section):
+    """Where ``watch`` answers for metrics and health: ``HOST:PORT``, or a port of loopback; empty: nowhere."""
+
+    listen: str = ""
+
+    @field_validator("listen")
+    @classmethod
+    def _known_place(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+            raise ValueError(mark("write it like 127.0.0.1:9464"))
+        if value and not host:
+            return f"127.0.0.1:{port}"
+        return value
 
 
 def section_types(settings: type[BaseModel]) -> dict[str, type[Section]]:

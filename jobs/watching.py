@@ -126,7 +126,7 @@ class Watch:
             start(self.node, self.executor, Request(place.path, unknown=unknown)),
             False,
         )
-        _log.info("docking-started", extra={"docking": seen.docking, "path": place.path})
+        _log.info("place-docking", extra={"docking": seen.docking, "path": place.path})
 
     def _look_for_the_end(self, place: Place, seen: _Seen) -> None:
         docking_id = seen.docking or ""
@@ -140,7 +140,7 @@ class Watch:
             return
         with self.node.register.read() as session:
             states = dockings.state_counts(session, docking_id)
-        _log.info("docking-ended", extra={"docking": docking_id, "path": place.path, **states})
+        _log.info("place-docked", extra={"docking": docking_id, "path": place.path, "states": states})
         enqueue_underived(self.node)
 
     def _accepted_since(self, seen: _Seen) -> bool:

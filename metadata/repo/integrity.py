@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -80,14 +80,27 @@ def has_alert(session: Session, kind: str, facts: Mapping[str, Any]) -> bool:
     return any(row.facts == facts for row in session.scalars(select(Alert).where(Alert.kind == kind)))
 
 
+def is_open(session: Session, kind: str) -> bool:
+    """Tell whether an alert of this kind stands that has not ended by itself."""
+    query = select(Alert.id).where(Alert.kind == kind, Alert.ended_at.is_(None)).limit(1)
+    return session.scalar(query) is not None
+
+
+def end_alerts(session: Session, kind: str, at: datetime) -> None:
+    """Note that the cause of all alerts of this kind has gone."""
+    session.execute(update(Alert).where(Alert.kind == kind, Alert.ended_at.is_(None)).values(ended_at=at))
+
+
 def alerts(session: Session, limit: int = 50) -> list[Alert]:
-    """Return the newest alerts."""
-    return list(session.scalars(select(Alert).order_by(Alert.id.desc()).limit(limit)))
+    """Return the newest alerts that have not ended by themselves."""
+    query = select(Alert).where(Alert.ended_at.is_(None)).order_by(Alert.id.desc()).limit(limit)
+    return list(session.scalars(query))
 
 
 def alert_counts(session: Session) -> dict[str, int]:
-    """Return how many alerts there are of each kind."""
-    return {row[0]: row[1] for row in session.execute(select(Alert.kind, func.count()).group_by(Alert.kind))}
+    """Return how many alerts that have not ended by themselves there are of each kind."""
+    query = select(Alert.kind, func.count()).where(Alert.ended_at.is_(None)).group_by(Alert.kind)
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def underived(session: Session, limit: int = 10_000) -> list[str]:
