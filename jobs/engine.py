@@ -21,6 +21,7 @@ from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from config import logs
 from config.errors import EngineBusyError
 
 # Workflow functions register themselves with the engine when they are imported: all must be known
@@ -75,6 +76,7 @@ class Executor:
         DBOS(config=config)
         DBOS.listen_queues(list(self._queues))
         DBOS.launch()
+        logs.adopt("dbos")
         DBOS.register_queue(
             DOCKINGS, worker_concurrency=_DOCKINGS_AT_ONCE, polling_interval_sec=_POLL_SECONDS
         )

@@ -50,6 +50,8 @@ class Watch:
     executor: Executor
     roots: tuple[Path, ...]
     clock: Callable[[], float] = time.monotonic
+    beat: Callable[[], None] = lambda: None
+    """Called again and again while the service goes round; when it is not, the service is stuck."""
     _seen: dict[Path, _Seen] = field(default_factory=dict)
 
     def run(self, stop: threading.Event, wake: threading.Event, after_look: Callable[[], None]) -> None:
@@ -61,6 +63,7 @@ class Watch:
         self._adopt_unfinished()
         while not stop.is_set():
             self.look()
+            self.beat()
             after_look()
             wake.wait(self.node.settings.watch.rescan_seconds)
             wake.clear()
@@ -73,6 +76,7 @@ class Watch:
         for path in [path for path, seen in self._seen.items() if _gone(places.get(path), seen)]:
             _log.info("place-gone", extra={"path": path, "docking": self._seen.pop(path).docking})
         for place in places.values():
+            self.beat()
             quiet = timedelta(seconds=self.node.settings.watch.quiet_seconds)
             seen = self._seen.setdefault(place.path, _Seen(place.identity, Stillness(quiet, self.clock)))
             try:
@@ -157,6 +161,7 @@ class Watch:
         """Let clips that are being copied or stored end, for ``watch.stop_seconds`` at most."""
         until = self.clock() + self.node.settings.watch.stop_seconds
         while running().steps_under_way and self.clock() < until:
+            self.beat()
             time.sleep(0.1)
 
 

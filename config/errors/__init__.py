@@ -41,6 +41,7 @@ from config.errors.integrity import (
     TimestampUnavailableError,
     VerificationFailedError,
 )
+from config.errors.operation import OperationError, ReconcileOpenError, UnhealthyError
 from config.errors.register import (
     AlreadyLinkedError,
     CaseExistsError,
@@ -131,6 +132,8 @@ __all__ = [
     "ManifestInvalidError",
     "ObjectConflictError",
     "ObjectMissingError",
+    "OperationError",
+    "ReconcileOpenError",
     "RecordError",
     "RecorderNotFoundError",
     "RegisterCorruptError",
@@ -161,6 +164,7 @@ __all__ = [
     "SystemToolMissingError",
     "TimestampInvalidError",
     "TimestampUnavailableError",
+    "UnhealthyError",
     "UnknownSettingError",
     "VaultError",
     "VaultFullError",
