@@ -7,7 +7,9 @@ from config.messages import _
 
 
 @click.command()
-@click.option("--alive", is_flag=True, help="Only whether the service goes round; ask neither register nor vault.")
+@click.option(
+    "--alive", is_flag=True, help="Only whether the service goes round; ask neither register nor vault."
+)
 @json_option
 @click.pass_context
 def health(ctx: click.Context, alive: bool, as_json: bool) -> None:

@@ -47,7 +47,7 @@ class EventFile(WatchedFileHandler):
 
     def _open(self) -> Any:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        return open(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")  # noqa: SIM115 - the handler closes it
+        return os.fdopen(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the event as one line; in text a traceback follows."""

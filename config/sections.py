@@ -244,7 +244,7 @@ class LogSection(Section):
 
 
 class MetricsSection(Section):
-    """Where ``watch`` answers for metrics and health: ``HOST:PORT``, or a port of loopback; empty: nowhere."""
+    """Where ``watch`` answers for metrics and health: ``HOST:PORT``, or a port of loopback."""
 
     listen: str = ""
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
 from dbos import DBOSPortableJSONSerializer as JsonSerializer
 from sqlalchemy import Engine as SqlEngine
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from config import logs
@@ -43,6 +43,7 @@ _READY = b"ready"
 """Stands in the lock file from when the engine's database has its schema."""
 
 _POLL_SECONDS = 0.5
+_STARTING_LOOKS = 60
 _DOCKINGS_AT_ONCE = 16
 _DERIVE_AT_ONCE = 2
 
@@ -155,6 +156,11 @@ class Client:
         rows = self._client.list_workflows(workflow_ids=[workflow_id])
         return _outcome(rows[0] if rows else None)
 
+    def unfinished(self, name: str) -> list[str]:
+        """Return the ids of workflows of one kind that have not ended."""
+        rows = self._client.list_workflows(status=["PENDING", "ENQUEUED"], name=name, load_input=False)
+        return [row.workflow_id for row in rows]
+
     @staticmethod
     def pause(seconds: float) -> None:
         """Wait, but not long: what happens in the other process is not known here before it is looked up."""
@@ -163,6 +169,22 @@ class Client:
     def close(self) -> None:
         """Let go of the engine's database."""
         self._client.destroy()
+
+
+def unfinished_dockings(node: Node) -> frozenset[str]:
+    """Return the ids of dockings that the engine works on or will work on; it need not run."""
+    database = make_url(node.settings.engine_url).database
+    if not database or not Path(database).exists():  # nothing was ever docked here
+        return frozenset()
+    for _ in range(_STARTING_LOOKS):
+        if is_ready(node.home) or is_free(node.home):
+            break
+        time.sleep(_POLL_SECONDS)
+    client = Client(node)
+    try:
+        return frozenset(client.unfinished("docking"))
+    finally:
+        client.close()
 
 
 def _outcome(status: Any) -> tuple[str, Any]:

@@ -112,6 +112,6 @@ class _Handler(BaseHTTPRequestHandler):
         return _answer(found.ready, found.to_json())
 
 
-def _answer(good: bool, facts: dict[str, Any]) -> tuple[int, str, bytes]:  # noqa: FBT001 - one of two answers
+def _answer(good: bool, facts: dict[str, Any]) -> tuple[int, str, bytes]:
     status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
     return status, _JSON, json.dumps(facts).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""The metrics of the station service, named by the conventions of Prometheus; docs/operation.md lists them."""
+"""The metrics of the station service, named as Prometheus advises; docs/operation.md lists them."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -59,7 +59,9 @@ class StationMetrics(Collector):
         yield clips
         yield oldest
         reasons = GaugeMetricFamily(
-            "sealdock_clips_not_safe", "Clips that are not safe, by state and reason.", labels=["state", "reason"]
+            "sealdock_clips_not_safe",
+            "Clips that are not safe, by state and reason.",
+            labels=["state", "reason"],
         )
         for (state_name, reason), count in sorted(found.reasons.items()):
             reasons.add_metric([state_name, reason], count)
@@ -113,7 +115,9 @@ def _process() -> Iterator[Metric]:
             family.add_metric([stage], counts.get(stage, 0))
         yield family
     failures = CounterMetricFamily(
-        "sealdock_failures", "Clips that had to wait or ended without being safe since the start.", labels=["reason"]
+        "sealdock_failures",
+        "Clips that had to wait or ended without being safe since the start.",
+        labels=["reason"],
     )
     for reason, count in sorted(tally.counts(told.FAILURES).items()):
         failures.add_metric([reason], count)

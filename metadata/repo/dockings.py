@@ -23,6 +23,11 @@ def unclosed(session: Session) -> list[str]:
     return list(session.scalars(select(Docking.id).where(Docking.close.is_(None)).order_by(Docking.id)))
 
 
+def of_clip(session: Session, clip_id: str) -> frozenset[str]:
+    """Return the ids of the dockings in which a clip was seen."""
+    return frozenset(session.scalars(select(Sighting.docking_id).where(Sighting.clip_id == clip_id)))
+
+
 class Named(NamedTuple):
     """What a docking's documents are named by in the vault."""
 

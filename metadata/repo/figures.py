@@ -34,7 +34,7 @@ class Figures:
     reasons: dict[tuple[str, str], int]
     """Clips that are not safe by state and reason, where there is one."""
     unverified: datetime | None
-    """When the original that was read longest ago was read; one never verified was read when it was stored."""
+    """When the original that was read longest ago was read; at the latest when it was stored."""
     lock: ShortestLock | None
     """None if every lock reaches as far as it should."""
     alerts: dict[str, int]
@@ -60,7 +60,8 @@ def figures(session: Session, *, cap: datetime) -> Figures:
         unverified=_unverified(session),
         lock=_shortest_lock(session, cap),
         alerts=integrity.alert_counts(session),
-        dockings=session.scalar(select(func.count()).select_from(Docking).where(Docking.close.is_(None))) or 0,
+        dockings=session.scalar(select(func.count()).select_from(Docking).where(Docking.close.is_(None)))
+        or 0,
     )
 
 
