@@ -97,7 +97,7 @@ def main() -> None:
         error.show()
         _leave(error.exit_code)
     except SealdockError as error:
-        _log.debug(error.code, exc_info=True)
+        _log.debug("command-failed", extra={"code": error.code}, exc_info=True)
         _report(error)
         _leave(error.exit_code)
     except BrokenPipeError:

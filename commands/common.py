@@ -45,8 +45,11 @@ def settings_of(ctx: click.Context) -> "Settings":
         raise HomeMissingError(home=str(home))
     settings = Settings.load(home)
     messages.use(settings.language)
+    level = settings.log.level
+    if level == "auto":
+        level = "info" if ctx.info_name == "watch" else "warning"
     try:
-        logs.use(settings.log.level, settings.log.format, settings.log_path)
+        logs.use(level, settings.log.format, settings.log_path)
     except OSError as error:
         raise InvalidSettingError(key="log.file", problem=error.strerror) from error
     return settings

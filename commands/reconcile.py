@@ -72,7 +72,7 @@ def _print(finding: "Finding") -> None:
     click.echo(f"{finding.kind.value}: {shown(finding.what)} {shown(finding.detail)}".rstrip())
     click.echo(f"  {_(meaning.why)}")
     if finding.repaired:
-        click.echo(f"  {_('Repaired.')}")
+        click.echo("  " + _("Repaired."))
         return
     click.echo(f"  {_(meaning.todo)}")
     if finding.problem is not None:

@@ -68,6 +68,9 @@ def use(level: str, form: Format = "auto", file: Path | None = None) -> None:
             sys.stderr, as_json=form == "json" or (form == "auto" and not sys.stderr.isatty())
         )
     logger = logging.getLogger(LOGGER)
+    for former in logger.handlers:
+        if isinstance(former, EventFile):
+            former.close()
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False

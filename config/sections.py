@@ -235,10 +235,11 @@ class MediaSection(Section):
 class LogSection(Section):
     """From which level on events are logged, how, and where: to standard error, or to a file.
 
-    ``auto`` is text on a terminal and JSON elsewhere.
+    ``auto`` is, as a level, info for ``watch`` and warning for other commands; as a format, text on a
+    terminal and JSON elsewhere.
     """
 
-    level: Literal["debug", "info", "warning", "error"] = "warning"
+    level: Literal["auto", "debug", "info", "warning", "error"] = "auto"
     format: Literal["auto", "json", "text"] = "auto"
     file: str = ""
 

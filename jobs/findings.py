@@ -17,6 +17,7 @@ class Kind(StrEnum):
     EXTRA = "extra-version"
     MARKER = "delete-marker"
     MISSING = "missing"
+    DOCUMENT_MISSING = "document-missing"
     SIZE = "size"
     LOCK_MISSING = "lock-missing"
     LOCK_SHORT = "lock-short"
@@ -76,6 +77,11 @@ MEANINGS: dict[Kind, Meaning] = {
     Kind.MISSING: Meaning(
         mark("The register names a version that the vault does not hold."),
         mark("Run `sealdock verify`; restore the object from the copy, or dock its recorder again."),
+    ),
+    Kind.DOCUMENT_MISSING: Meaning(
+        mark("The register names a document that the vault does not hold, and has its signed bytes itself."),
+        mark("Have it stored again from the register: --repair does it. Find out how it was lost."),
+        repair=True,
     ),
     Kind.SIZE: Meaning(
         mark("The stored version has another size than the register says."),
@@ -138,7 +144,7 @@ MEANINGS: dict[Kind, Meaning] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that does not agree. ``what``: a key, a file or a docking; ``detail``: a version or upload."""
+    """One thing that does not agree. ``what``: a key, file or docking; ``detail``: a version or upload."""
 
     kind: Kind
     what: str

@@ -20,13 +20,17 @@ _SEALS_LOOKED_AT = 16
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What must be at a key: its kind and SHA-256 (hex). ``busy``: a docking is about to put it there."""
+    """What must be at a key: its kind and SHA-256 (hex). ``busy``: a docking is about to put it there.
+
+    ``data``: the bytes, where the register holds them itself.
+    """
 
     kind: StoredKind
     sha256: str
     clip: str | None = None
     docking: str | None = None
     busy: bool = False
+    data: bytes | None = None
 
 
 def identify(session: Session, key: str) -> Known | None:
@@ -91,12 +95,14 @@ def _sealed(session: Session, key: str, manifest: str) -> Known | None:
     busy = ClipState(clip.state) not in ENDED
     stamped = session.get(SealTimestamp, manifest)
     if key == layout.manifest_key(of, digest):
-        return Known(StoredKind.MANIFEST, manifest, clip=clip.id, busy=busy)
+        return Known(StoredKind.MANIFEST, manifest, clip=clip.id, busy=busy, data=seal.manifest)
+    data = None
     if key == layout.seal_key(of, digest):
-        return Known(StoredKind.SEAL, Digest.sha256(seal.signature).hex, clip=clip.id, busy=busy)
-    if stamped is not None and key == layout.timestamped_seal_key(of, digest):
-        found = Digest.sha256(stamped.signature).hex
-        return Known(StoredKind.TIMESTAMPED_SEAL, found, clip=clip.id, busy=busy)
+        kind, data = StoredKind.SEAL, seal.signature
+    elif stamped is not None and key == layout.timestamped_seal_key(of, digest):
+        kind, data = StoredKind.TIMESTAMPED_SEAL, stamped.signature
+    if data is not None:
+        return Known(kind, Digest.sha256(data).hex, clip=clip.id, busy=busy, data=data)
     return None
 
 
@@ -112,7 +118,7 @@ def _docking(session: Session, key: str, docking_id: str) -> Known | None:
     )
     for at, kind, data in documents:
         if at == key and data:
-            return Known(kind, Digest.sha256(data).hex, docking=row.id)
+            return Known(kind, Digest.sha256(data).hex, docking=row.id, data=data)
     return None
 
 

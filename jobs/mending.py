@@ -32,7 +32,7 @@ class Store(NamedTuple):
     vault: Vault
 
 
-def adopt(node: Node, store: Store, known: Known, key: str, version: str) -> None:
+def adopt(node: Node, store: Store, known: Known, key: str, version: str, *, done: str = "adopted") -> None:
     """Hash a version that the register does not name, lock it as its clip asks, and write it down.
 
     Raises DigestMismatchError if it is not what its key says, and what ``confirm`` raises.
@@ -47,7 +47,15 @@ def adopt(node: Node, store: Store, known: Known, key: str, version: str) -> Non
     with node.register.write() as session:
         row = objects.note_stored(session, store.name, confirmed, known.kind, known.sha256, at)
         row.confirmation, row.confirmed_at = Confirmation.FULL.value, at
-    note(node, "adopted", known.clip, known.docking, {"vault": store.name, "key": key, "version": version})
+    note(node, done, known.clip, known.docking, {"vault": store.name, "key": key, "version": version})
+
+
+def put_back(node: Node, store: Store, known: Known, key: str) -> None:
+    """Store a document again that the vault has lost, from the register, locked as its clip asks."""
+    if known.data is None:
+        raise ValueError(f"the register does not hold what belongs at {key}")
+    put = store.vault.put_bytes(key, known.data, lock_until=_policy(node, known))
+    adopt(node, store, known, key, put.version, done="stored-again")
 
 
 def lock_again(node: Node, store: Store, key: str, version: str) -> None:

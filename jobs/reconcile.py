@@ -70,8 +70,7 @@ class Reconciliation:
             self.found += 1
             self.open += finding.open
             self.repaired += finding.repaired
-            _log.log(
-                logging.WARNING if finding.open else logging.INFO,
+            _log.info(
                 "reconcile-finding",
                 extra={"kind": finding.kind.value, "what": finding.what, "repaired": finding.repaired},
             )
@@ -136,6 +135,9 @@ class Reconciliation:
             yield self._mend(finding, lambda: mending.adopt(self.node, store, known, key, version))
         elif kind in {Kind.LOCK_MISSING, Kind.LOCK_SHORT}:
             yield self._mend(finding, lambda: mending.lock_again(self.node, store, key, version))
+        elif kind is Kind.MISSING and known is not None and known.data is not None:
+            finding = replace(finding, kind=Kind.DOCUMENT_MISSING)
+            yield self._mend(finding, lambda: mending.put_back(self.node, store, known, key))
         else:
             yield finding
 

@@ -68,9 +68,9 @@ class Gate:
             else:
                 integrity.end_alerts(session, REASON, at)
         if high:
-            _log.warning("spool-high", extra=facts)
+            _log.warning("spool-high", extra={"share": found.share, "free_bytes": found.free})
         else:
-            _log.info("spool-low", extra=facts)
+            _log.info("spool-low", extra={"share": found.share, "free_bytes": found.free})
 
 
 def look(node: Node) -> Spool:

@@ -53,13 +53,13 @@ def confirmed(clip: Clip, docking: Docking, confirmation: str) -> None:
 def waiting(clip: Clip, docking: Docking, reason: str) -> None:
     """Tell that a clip waits, the first time that it does."""
     tally.add(FAILURES, reason)
-    _log.warning("clip-waiting", extra={"clip": clip.id, "docking": docking.id, "reason": reason})
+    _log.info("clip-waiting", extra={"clip": clip.id, "docking": docking.id, "reason": reason})
 
 
 def ended(clip: Clip, docking: Docking, state: str, reason: str) -> None:
     """Tell that a docking can do no more for a clip, which is not safe."""
     tally.add(FAILURES, reason)
-    _log.warning(
+    _log.info(
         "clip-not-safe", extra={"clip": clip.id, "docking": docking.id, "state": state, "reason": reason}
     )
 

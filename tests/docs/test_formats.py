@@ -30,6 +30,7 @@ UNSEEN = {
     "clearing-refused",
     "link-ambiguous",
     "restored",
+    "reconciled",
 }
 """What the station's life does not bring about; everything else must have been seen."""
 
