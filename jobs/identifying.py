@@ -56,11 +56,14 @@ def of_another_station(session: Session, vault: Vault, key: str) -> bool:
     room, _, rest = key.partition("/")
     if room == "dockings":
         return rest.partition("/")[0] not in ours
-    digest = rest.rpartition("/")[2] if room == "clips" else rest.partition("/")[0]
-    if room not in {"clips", "seals"} or len(digest) != len(Digest.sha256(b"").hex):
+    if room == "seals":
+        folder, _, name = key.rpartition("/")
+        return _station_of(vault, f"{folder}/{name.partition('.')[0]}.json") not in ours | {None}
+    if room != "clips":
         return False
+    # The bytes of a clip name nobody: what was sealed of them does.
     stations = set()
-    for number, found in enumerate(vault.keys(f"seals/{digest}/")):
+    for number, found in enumerate(vault.keys(f"seals/{rest.rpartition('/')[2]}/")):
         if number >= _SEALS_LOOKED_AT:
             break
         if found.endswith(".json"):

@@ -22,7 +22,7 @@ def alerts(node: Node) -> list[tuple[str, bool]]:
         return [(row.kind, row.ended_at is None) for row in session.query(Alert).order_by(Alert.id)]
 
 
-def marks(monkeypatch: pytest.MonkeyPatch, node: Node, high: float, low: float) -> None:
+def marks(node: Node, high: float, low: float) -> None:
     section = node.settings.spool.model_copy(update={"high_watermark": high, "low_watermark": low})
     object.__setattr__(node.settings, "spool", section)
 
@@ -33,10 +33,8 @@ def share_of(node: Node, size: int) -> float:
     return 100 * size / (size + free - node.settings.spool.min_free_bytes)
 
 
-def test_the_gate_closes_at_the_high_mark_and_opens_below_the_low_one(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    marks(monkeypatch, node, share_of(node, 3 * MIB), share_of(node, MIB))
+def test_the_gate_closes_at_the_high_mark_and_opens_below_the_low_one(node: Node) -> None:
+    marks(node, share_of(node, 3 * MIB), share_of(node, MIB))
     gate = spooling.Gate(node)
     assert not gate.is_high()
     node.spool.mkdir()

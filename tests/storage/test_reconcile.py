@@ -1,5 +1,6 @@
 """Two lists merged: what differs is named, whatever the lists are."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def test_keys_may_be_left_out(vault: LocalVault) -> None:
 class Shown(LocalVault):
     """Lists what a store with versions and markers would; nothing else is asked of it."""
 
-    def listing(self, prefix: str = ""):  # type: ignore[no-untyped-def]
+    def listing(self, prefix: str = "") -> Iterator[tuple[Listed, ...]]:
         assert prefix == ""
         yield (Listed("a", "new", 1), Listed("a", "named", 1), Listed("a", "old", 1))
         yield (Listed("b", "marker", 0, marker=True), Listed("b", "named", 1))
