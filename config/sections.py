@@ -3,10 +3,10 @@
 import re
 import socket
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from config.messages import mark
@@ -114,13 +114,14 @@ class SpoolSection(Section):
     path: str = ""
     min_free_bytes: int = Field(default=256 * MIB, ge=0)
     high_watermark: float = Field(default=90.0, gt=0, le=100)
-    low_watermark: float = Field(default=75.0, ge=0, le=100)
+    low_watermark: float = Field(default=75.0, ge=0, le=100, validate_default=True)
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.low_watermark >= self.high_watermark:
+    @field_validator("low_watermark")
+    @classmethod
+    def _below_the_high_one(cls, value: float, others: ValidationInfo) -> float:
+        if value >= others.data.get("high_watermark", 100.0):
             raise ValueError(mark("low_watermark must be below high_watermark"))
-        return self
+        return value
 
 
 class HashingSection(Section):
