@@ -3,14 +3,14 @@ import time
 
 from config.errors import VaultUnavailableError
 from jobs.asking import Asker
+from tests.support.station import until
 
 
 def test_an_answer_is_kept_for_a_while() -> None:
-    asked = []
-    asker = Asker("test", lambda: asked.append(1) or len(asked), keep=0.3, patience=5)  # type: ignore[func-returns-value]
-    assert [asker.get().value for _ in range(5)] == [1] * 5
-    time.sleep(0.35)
-    assert asker.get().value == 2
+    numbers = iter(range(100))
+    asker = Asker("test", lambda: next(numbers), keep=2.0, patience=5)
+    assert [asker.get().value for _ in range(5)] == [0] * 5
+    until(lambda: asker.get().value == 1)
 
 
 def test_an_error_is_an_answer_and_the_last_contact_stays() -> None:
@@ -25,13 +25,11 @@ def test_an_error_is_an_answer_and_the_last_contact_stays() -> None:
     first = asker.get()
     assert (first.value, first.problem) == ("here", None)
     away.set()
-    second = asker.get()
+    second = until(lambda: (found := asker.get()).problem and found)
     assert (second.value, second.problem) == (None, "vault-unavailable")
     assert second.contact == first.contact
     away.clear()
-    until = time.monotonic() + 10
-    while asker.get().value is None:
-        assert time.monotonic() < until
+    until(lambda: asker.get().value)
 
 
 def test_nobody_waits_long_and_one_thread_asks() -> None:
@@ -48,9 +46,7 @@ def test_nobody_waits_long_and_one_thread_asks() -> None:
     assert time.monotonic() - started < 5
     assert len(asked) == 1
     release.set()
-    until = time.monotonic() + 10
-    while asker.get().value != "late":
-        assert time.monotonic() < until
+    until(lambda: asker.get().value == "late")
     assert len(asked) == 1
 
 
