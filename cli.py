@@ -23,6 +23,7 @@ COMMANDS = {
     "watch": "commands.watch:watch",
     "status": "commands.status:status",
     "alerts": "commands.alerts:alerts",
+    "health": "commands.health:health",
     "clips": "commands.clips:clips",
     "tag": "commands.clips:tag",
     "link": "commands.clips:link",
@@ -30,6 +31,7 @@ COMMANDS = {
     "case": "commands.cases:case",
     "recorders": "commands.recorders:recorders",
     "verify": "commands.integrity:verify",
+    "reconcile": "commands.reconcile:reconcile",
     "derive": "commands.integrity:derive",
     "hold": "commands.hold:hold",
     "locks": "commands.locks:locks",
@@ -110,7 +112,7 @@ def main() -> None:
         error.show()
         _leave(error.exit_code)
     except SealdockError as error:
-        _log.debug(error.code, exc_info=True)
+        _log.debug("command-failed", extra={"code": error.code}, exc_info=True)
         _report(error)
         _leave(error.exit_code)
     except BrokenPipeError:

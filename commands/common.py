@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from config.errors import DurationInvalidError, HomeForeignError, HomeMissingError
+from config.errors import DurationInvalidError, HomeForeignError, HomeMissingError, InvalidSettingError
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -45,7 +45,13 @@ def settings_of(ctx: click.Context) -> "Settings":
         raise HomeMissingError(home=str(home))
     settings = Settings.load(home)
     messages.use(settings.language)
-    logs.use(settings.log.level)
+    level = settings.log.level
+    if level == "auto":
+        level = "info" if ctx.info_name == "watch" else "warning"
+    try:
+        logs.use(level, settings.log.format, settings.log_path)
+    except OSError as error:
+        raise InvalidSettingError(key="log.file", problem=error.strerror) from error
     return settings
 
 

@@ -42,6 +42,8 @@ def _print(found: dict[str, Any], zone: tzinfo) -> None:
         click.echo(warning)
     _print_clips(found)
     click.echo(_("Spool: {free} free").format(free=size(found["spool"]["free_bytes"])))
+    if found["spool"]["high"]:
+        click.echo(_("SPOOL: {share:.0f} % full; no clip is copied until it drains").format(**found["spool"]))
     stamps = found["timestamps"]
     click.echo(_("Timestamps: {timestamped} set, {pending} pending").format(**stamps))
     click.echo(_("Previews to make: {count}").format(count=found["to_derive"]))

@@ -15,6 +15,8 @@ from commands.common import open_node
 from config.messages import _
 
 if TYPE_CHECKING:
+    from jobs.liveness import Heart
+    from jobs.node import Node
     from jobs.watching import Watch
 
 
@@ -37,14 +39,24 @@ def watch(ctx: click.Context, roots: tuple[Path, ...]) -> None:
     with open_node(ctx) as node:
         from ingest.source import FolderSource
         from jobs.engine import Executor
+        from jobs.liveness import Heart, Watchdog
         from jobs.notify import notify
         from jobs.watching import QUEUES, Watch, distinct
 
         for root in roots:
             FolderSource(root).close()  # what is no folder is an error now, not a service that sees nothing
         stop, wake = threading.Event(), threading.Event()
-        with Executor(node, queues=QUEUES) as executor, _stopping(stop, wake), _events(roots, wake):
-            service = Watch(node, executor, distinct(roots))
+        limits = node.settings.watch
+        heart = Heart(node.home, limits.rescan_seconds + limits.stall_seconds)
+        with (
+            Executor(node, queues=QUEUES) as executor,
+            heart,
+            _listening(node, heart),
+            Watchdog(lambda: heart.last.alive),
+            _stopping(stop, wake),
+            _events(roots, wake),
+        ):
+            service = Watch(node, executor, distinct(roots), beat=heart.beat)
             notify("READY=1")
             where = ", ".join(str(root) for root in service.roots)
             click.echo(_("Watching {roots}. Stop with Ctrl-C or SIGTERM.").format(roots=where))
@@ -60,6 +72,20 @@ def _tell(service: "Watch") -> None:
     from jobs.notify import notify
 
     notify("WATCHDOG=1", f"STATUS={service.under_way} dockings under way")
+
+
+@contextmanager
+def _listening(node: "Node", heart: "Heart") -> Iterator[None]:
+    """Answer for metrics and health, where the settings say so."""
+    listen = node.settings.metrics.listen
+    if not listen:
+        yield
+        return
+    from jobs.health import Station
+    from jobs.listener import Listener
+
+    with Listener(listen, Station(node), heart):
+        yield
 
 
 @contextmanager

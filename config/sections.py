@@ -133,10 +133,23 @@ class VaultSection(Section):
 
 
 class SpoolSection(Section):
-    """Where clips rest between the recorder and the vault; ``min_free_bytes`` are never filled."""
+    """Where clips rest between the recorder and the vault; ``min_free_bytes`` are never filled.
+
+    The watermarks are percent of what the spool can hold: its own files and the free space beyond
+    ``min_free_bytes``. From ``high_watermark`` on no further clip is copied, until it is below the low one.
+    """
 
     path: str = ""
     min_free_bytes: int = Field(default=256 * MIB, ge=0)
+    high_watermark: float = Field(default=90.0, gt=0, le=100)
+    low_watermark: float = Field(default=75.0, ge=0, le=100, validate_default=True)
+
+    @field_validator("low_watermark")
+    @classmethod
+    def _below_the_high_one(cls, value: float, others: ValidationInfo) -> float:
+        if value >= others.data.get("high_watermark", 100.0):
+            raise ValueError(mark("low_watermark must be below high_watermark"))
+        return value
 
 
 class HashingSection(Section):
@@ -236,11 +249,15 @@ class DockingSection(Section):
 
 
 class WatchSection(Section):
-    """The station service: how often it looks, when a drop folder is at rest, what strange volumes get."""
+    """The station service: how often it looks, when a drop folder is at rest, what strange volumes get.
+
+    It counts as stuck when it has not come round for ``stall_seconds`` beyond ``rescan_seconds``.
+    """
 
     rescan_seconds: float = Field(default=5.0, ge=0.1, le=3600)
     quiet_seconds: float = Field(default=15.0, ge=0, le=3600)
     stop_seconds: float = Field(default=30.0, ge=0, le=3600)
+    stall_seconds: float = Field(default=120.0, ge=1, le=86400)
     unknown_volumes: Literal["accept", "quarantine", "refuse"] = "quarantine"
 
 
@@ -258,9 +275,31 @@ class MediaSection(Section):
 
 
 class LogSection(Section):
-    """From which level on events are logged, to standard error."""
+    """From which level on events are logged, how, and where: to standard error, or to a file.
 
-    level: Literal["debug", "info", "warning", "error"] = "warning"
+    ``auto`` is, as a level, info for ``watch`` and warning for other commands; as a format, text on a
+    terminal and JSON elsewhere.
+    """
+
+    level: Literal["auto", "debug", "info", "warning", "error"] = "auto"
+    format: Literal["auto", "json", "text"] = "auto"
+    file: str = ""
+
+
+class MetricsSection(Section):
+    """Where ``watch`` answers for metrics and health: ``HOST:PORT``, or a port of loopback."""
+
+    listen: str = ""
+
+    @field_validator("listen")
+    @classmethod
+    def _known_place(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+            raise ValueError(mark("write it like 127.0.0.1:9464"))
+        if value and not host:
+            return f"127.0.0.1:{port}"
+        return value
 
 
 def section_types(settings: type[BaseModel]) -> dict[str, type[Section]]:

@@ -24,6 +24,7 @@ from config.sections import (
     LinkingSection,
     LogSection,
     MediaSection,
+    MetricsSection,
     ProfilesSection,
     RetentionSection,
     SpoolSection,
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     watch: WatchSection = Field(default_factory=WatchSection)
     media: MediaSection = Field(default_factory=MediaSection)
     log: LogSection = Field(default_factory=LogSection)
+    metrics: MetricsSection = Field(default_factory=MetricsSection)
 
     _home: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -175,6 +177,11 @@ class Settings(BaseSettings):
     def timestamp_trust_root_paths(self) -> tuple[Path, ...]:
         """Certificates that timestamp tokens are checked against; there is no default."""
         return self._paths(self.timestamp.trust_roots)
+
+    @property
+    def log_path(self) -> Path | None:
+        """File that events are logged to; None for standard error."""
+        return self._path(self.log.file)
 
     @property
     def schedule_path(self) -> Path | None:

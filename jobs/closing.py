@@ -1,5 +1,6 @@
 """The end of a docking: signed inventory and close-out, their place in the vault, release of clips."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from config.errors import (
 )
 from hashing import canonical, seal
 from hashing.digest import Digest
-from jobs import outcomes
+from jobs import outcomes, told
 from jobs.node import Node
 from jobs.storing import Document
 from jobs.verdict import Verdict
@@ -79,6 +80,7 @@ def close(node: Node, docking_id: str) -> None:
             docking=docking_id,
             facts={"close": str(digest), "clips": len(rows), "safe": safe},
         )
+    told.docking_closed(docking, Counter(clip.state for _, clip in rows), safe=safe)
 
 
 def _outcome(clip: Clip, seen: Sighting, confirmation: str | None) -> Mapping[str, Any]:

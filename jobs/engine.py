@@ -18,6 +18,7 @@ from typing import Any, Self
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
 from dbos import DBOSPortableJSONSerializer as JsonSerializer
 
+from config import logs
 from config.errors import EngineBusyError
 
 # Workflow functions register themselves with the engine when they are imported: all must be known
@@ -40,6 +41,7 @@ _READY = b"ready"
 """Stands in the lock file from when the engine's database has its schema."""
 
 _POLL_SECONDS = 0.5
+_STARTING_LOOKS = 60
 _DOCKINGS_AT_ONCE = 16
 _DERIVE_AT_ONCE = 2
 
@@ -93,6 +95,7 @@ class Executor:
             DBOS.launch()
         finally:
             log.disabled = False
+        logs.adopt("dbos")
         DBOS.register_queue(
             DOCKINGS, worker_concurrency=_DOCKINGS_AT_ONCE, polling_interval_sec=_POLL_SECONDS
         )
@@ -168,6 +171,11 @@ class Client:
         rows = self._client.list_workflows(workflow_ids=[workflow_id])
         return _outcome(rows[0] if rows else None)
 
+    def unfinished(self, name: str) -> list[str]:
+        """Return the ids of workflows of one kind that have not ended."""
+        rows = self._client.list_workflows(status=["PENDING", "ENQUEUED"], name=name, load_input=False)
+        return [row.workflow_id for row in rows]
+
     @staticmethod
     def pause(seconds: float) -> None:
         """Wait, but not long: what happens in the other process is not known here before it is looked up."""
@@ -176,6 +184,21 @@ class Client:
     def close(self) -> None:
         """Let go of the engine's database."""
         self._client.destroy()
+
+
+def unfinished_dockings(node: Node) -> frozenset[str]:
+    """Return the ids of dockings that the engine works on or will work on; it need not run."""
+    if not _lock_file(node.home).exists() or EngineDatabase.of(node).is_missing:
+        return frozenset()  # nothing was ever docked here
+    for _ in range(_STARTING_LOOKS):
+        if is_ready(node.home) or is_free(node.home):
+            break
+        time.sleep(_POLL_SECONDS)
+    client = Client(node)
+    try:
+        return frozenset(client.unfinished("docking"))
+    finally:
+        client.close()
 
 
 def _outcome(status: Any) -> tuple[str, Any]:

@@ -64,6 +64,12 @@ class EngineDatabase:
         name = _name(node.home, node.station_id)
         return cls(plain, f"sealdock_{name}".replace("-", "_"), name)
 
+    @property
+    def is_missing(self) -> bool:
+        """Tell whether it is an SQLite file that nobody has made yet: opening it would make it."""
+        database = make_url(self.url).database
+        return self.schema is None and (not database or not Path(database).exists())
+
     def options(self) -> dict[str, Any]:
         """Return what both the engine and a client of it are told about the database."""
         told: dict[str, Any] = {

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hashing.keys import Signer
     from hashing.timestamp import Authority
     from jobs.probers import Probers
+    from jobs.spooling import Gate
     from metadata.media.sandbox import Limits
 
 
@@ -46,6 +47,7 @@ class Node:
     clock: StationClock = field(default_factory=StationClock)
     authority: "Authority | None" = None
     _started: list["Probers"] = field(default_factory=list)
+    _gates: list["Gate"] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -95,6 +97,16 @@ class Node:
                 processors = len(os.sched_getaffinity(0))
                 self._started.append(Probers(self.media_limits, most=processors))
             return self._started[0]
+
+    @property
+    def spool_gate(self) -> "Gate":
+        """Return what says whether copying waits for the spool to drain."""
+        from jobs.spooling import Gate  # noqa: PLC0415 - it knows this module
+
+        with self._turn:
+            if not self._gates:
+                self._gates.append(Gate(self))
+            return self._gates[0]
 
     @cached_property
     def media_limits(self) -> "Limits":

@@ -17,7 +17,7 @@ from config.errors import (
 )
 from ingest.offload import Offloaded, offload
 from ingest.source import FolderSource
-from jobs import outcomes
+from jobs import outcomes, spooling, told
 from jobs.node import Node
 from jobs.rereading import reread
 from jobs.verdict import Verdict
@@ -69,6 +69,9 @@ def _offload(
     turn: AbstractContextManager[object],
     on_bytes: Callable[[int], None],
 ) -> Verdict:
+    if node.spool_gate.is_high():
+        outcomes.wait(node, docking, clip.id, spooling.REASON)
+        return Verdict.RETRY
     try:
         copied = offload(
             source,
@@ -154,4 +157,5 @@ def _write(node: Node, docking: Docking, seen: Sighting, clip: Clip, copied: Off
                 "read_back": copied.read_back,
             },
         )
+    told.offloaded(clip, docking, copied.reading.size)
     return Verdict.DONE

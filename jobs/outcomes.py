@@ -5,6 +5,7 @@ from pathlib import Path
 from ulid import ULID
 
 from hashing.digest import Digest
+from jobs import told
 from jobs.node import Node
 from metadata import events
 from metadata.actor import Actor, ActorKind
@@ -71,6 +72,7 @@ def end(node: Node, docking: Docking, clip_id: str, state: ClipState, reason: st
         )
         if state is ClipState.QUARANTINED:
             integrity.raise_alert(session, "quarantined", at, clip=clip_id, facts={"reason": reason})
+    told.ended(row, docking, state.value, reason)
 
 
 def wait(node: Node, docking: Docking, clip_id: str, reason: str) -> None:
@@ -93,6 +95,7 @@ def wait(node: Node, docking: Docking, clip_id: str, reason: str) -> None:
             docking=docking.id,
             facts={"reason": reason},
         )
+    told.waiting(row, docking, reason)
 
 
 def resume(clip: Clip) -> None:

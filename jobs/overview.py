@@ -1,12 +1,12 @@
 """The state of a home in one record, for ``status``."""
 
 import dataclasses
-import os
 from typing import Any
 
 from config.errors import SandboxError, VaultUnavailableError
 from config.times import spelled
 from hashing.digest import Digest
+from jobs import spooling
 from jobs.node import Node
 from metadata import roles
 from metadata.repo import clips, dockings, holds, integrity, objects, seals
@@ -29,6 +29,7 @@ def overview(node: Node) -> dict[str, Any]:
             "unfinished_elsewhere": dockings.unclosed_elsewhere(session, node.station_id),
             "timestamps": seals.timestamp_counts(session),
             "to_derive": len(integrity.underived(session)),
+            "spool_high": integrity.is_open(session, spooling.REASON),
             "alert_counts": integrity.alert_counts(session),
             "alerts": [
                 {
@@ -55,7 +56,7 @@ def overview(node: Node) -> dict[str, Any]:
     }
     found["vault_problem"] = _vault_problem(node)
     found["register"] = {"engine": node.register.engine} | dataclasses.asdict(roles.ownership(node.register))
-    found["spool"] = _spool(node)
+    found["spool"] = _spool(node) | {"high": found.pop("spool_high")}
     found["sandbox"] = _sandbox(node)
     return found
 
@@ -69,16 +70,9 @@ def _vault_problem(node: Node) -> str | None:
     return None
 
 
-def _spool(node: Node) -> dict[str, int]:
-    if not node.spool.is_dir():
-        return {"files": 0, "bytes": 0, "free_bytes": 0}
-    files = [entry.stat() for entry in os.scandir(node.spool)]
-    space = os.statvfs(node.spool)
-    return {
-        "files": len(files),
-        "bytes": sum(item.st_size for item in files),
-        "free_bytes": space.f_bavail * space.f_frsize,
-    }
+def _spool(node: Node) -> dict[str, Any]:
+    found = spooling.look(node)
+    return {"files": found.files, "bytes": found.used, "free_bytes": found.free, "share": found.share}
 
 
 def _sandbox(node: Node) -> dict[str, Any]:

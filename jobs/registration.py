@@ -20,7 +20,7 @@ from ingest import inventory as inventories
 from ingest.names import last_part, readable, to_uri
 from ingest.recognition import Recognition, recognise
 from ingest.source import Entry, FolderSource, Listing
-from jobs import acceptance
+from jobs import acceptance, told
 from jobs.acceptance import Unknown
 from jobs.node import Node
 from metadata import events
@@ -56,7 +56,8 @@ def register_docking(node: Node, source: FolderSource, request: DockingRequest) 
     if request.unknown is Unknown.REFUSE:
         acceptance.require(node, source, _identity(node, source, recognition))
     with node.register.write() as session:
-        _write(session, node, source, request, listing, recognition, clock)
+        recorder = _write(session, node, source, request, listing, recognition, clock)
+    told.docking_started(request.id, recorder, len(listing.entries))
 
 
 def _identity(node: Node, source: FolderSource, recognition: Recognition) -> str:
@@ -77,7 +78,8 @@ def _write(
     listing: Listing,
     recognition: Recognition,
     clock: ClockReading,
-) -> None:
+) -> str:
+    """Write the rows of a docking; return its recorder's id."""
     at = clock.at
     identity = _identity(node, source, recognition)
     recorder = recorders.ensure_recorder(session, identity, recognition.serial, recognition.profile.name, at)
@@ -142,6 +144,7 @@ def _write(
             session, "clock-implausible", at, facts={"docking": request.id, "clock": spelled(at)}
         )
     _watch_key(session, node, at)
+    return recorder.id
 
 
 def _watch_key(session: Session, node: Node, at: datetime) -> None:

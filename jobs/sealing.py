@@ -24,7 +24,7 @@ from hashing.manifest import (
 )
 from ingest.names import last_part
 from ingest.times import RecordedTime, recorded_time
-from jobs import outcomes
+from jobs import outcomes, told
 from jobs.custody import link_by_window, set_legal_date
 from jobs.node import Node
 from jobs.probing import load
@@ -268,6 +268,7 @@ def _write(
         )
         link_by_window(session, node, row, actor, at)
         set_legal_date(session, node, row)
+    told.sealed(clip, docking)
     return Verdict.DONE
 
 

@@ -15,7 +15,7 @@ from config.errors import (
     VaultUnavailableError,
 )
 from hashing.digest import Digest
-from jobs import outcomes
+from jobs import outcomes, told
 from jobs.node import Node
 from jobs.verdict import Verdict
 from metadata import events
@@ -142,6 +142,7 @@ def _store(node: Node, work: _Work) -> None:
                 "lock_until": original.lock_until,
             },
         )
+    told.stored(clip, work.docking, adopted=original.adopted)
     # The vault adopted an object that was there: the spool copy has served its end.
     outcomes.spool_path(node, clip.id).unlink(missing_ok=True)
 
@@ -214,3 +215,4 @@ def _confirm(node: Node, work: _Work) -> None:
                 "lock_until": found[0].lock_until,
             },
         )
+    told.confirmed(clip, docking, rows[0].confirmation)

@@ -50,6 +50,8 @@ class Watch:
     executor: Executor
     roots: tuple[Path, ...]
     clock: Callable[[], float] = time.monotonic
+    beat: Callable[[], None] = lambda: None
+    """Called again and again while the service goes round; when it is not, the service is stuck."""
     _seen: dict[Path, _Seen] = field(default_factory=dict)
 
     def run(self, stop: threading.Event, wake: threading.Event, after_look: Callable[[], None]) -> None:
@@ -61,6 +63,7 @@ class Watch:
         self._adopt_unfinished()
         while not stop.is_set():
             self.look()
+            self.beat()
             after_look()
             wake.wait(self.node.settings.watch.rescan_seconds)
             wake.clear()
@@ -73,6 +76,7 @@ class Watch:
         for path in [path for path, seen in self._seen.items() if _gone(places.get(path), seen)]:
             _log.info("place-gone", extra={"path": path, "docking": self._seen.pop(path).docking})
         for place in places.values():
+            self.beat()
             quiet = timedelta(seconds=self.node.settings.watch.quiet_seconds)
             seen = self._seen.setdefault(place.path, _Seen(place.identity, Stillness(quiet, self.clock)))
             try:
@@ -126,7 +130,7 @@ class Watch:
             start(self.node, self.executor, Request(place.path, unknown=unknown)),
             False,
         )
-        _log.info("docking-started", extra={"docking": seen.docking, "path": place.path})
+        _log.info("place-docking", extra={"docking": seen.docking, "path": place.path})
 
     def _look_for_the_end(self, place: Place, seen: _Seen) -> None:
         docking_id = seen.docking or ""
@@ -140,7 +144,7 @@ class Watch:
             return
         with self.node.register.read() as session:
             states = dockings.state_counts(session, docking_id)
-        _log.info("docking-ended", extra={"docking": docking_id, "path": place.path, **states})
+        _log.info("place-docked", extra={"docking": docking_id, "path": place.path, "states": states})
         enqueue_underived(self.node)
 
     def _accepted_since(self, seen: _Seen) -> bool:
@@ -157,6 +161,7 @@ class Watch:
         """Let clips that are being copied or stored end, for ``watch.stop_seconds`` at most."""
         until = self.clock() + self.node.settings.watch.stop_seconds
         while running().steps_under_way and self.clock() < until:
+            self.beat()
             time.sleep(0.1)
 
 

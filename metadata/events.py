@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     RETRIEVED = "retrieved"
     INTEGRITY_RUN = "integrity-run"
     INTEGRITY_FAILED = "integrity-failed"
+    RECONCILED = "reconciled"
     DERIVED = "derived"
     ASSIGNED = "assigned"
     RECORDER_ACCEPTED = "recorder-accepted"

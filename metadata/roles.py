@@ -12,6 +12,7 @@ from metadata.models import Base
 from metadata.register import Register
 
 CHANGES: dict[str, tuple[str, ...]] = {
+    "alert": ("ended_at",),
     "assignment": ("ends_at",),
     "clip": (
         "docking_id", "size", "mtime_ns", "state", "reason", "resume_state", "sha256", "read_back",

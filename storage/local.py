@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
 from stat import S_ISREG
@@ -39,7 +39,7 @@ from storage.publisher import Immutable, Publisher, open_object
 from storage.read_back import sha256_of
 from storage.temps import TEMPS, Temps
 from storage.tree import LOCKS, Folder, NotAnObjectError, Tree
-from storage.vault import LockMode, StoredVersion, as_utc
+from storage.vault import Listed, LockMode, StoredVersion, Unfinished, as_utc
 
 # Waiting does not help these, room does. EFBIG: the file system (or the user's limit) has a largest file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -60,7 +60,7 @@ class LocalVault:
         self.root = root.absolute()
         self.url = self.root.as_uri()
         self._tree = Tree(self.root)
-        temps = Temps(self._tree)
+        self._temps = temps = Temps(self._tree)
         self._locks = LockRecords(self._tree, temps)
         self._publisher = Publisher(self._tree, temps, self._locks, url=self.url, immutable=immutable)
 
@@ -212,6 +212,24 @@ class LocalVault:
         """List keys; see ``Vault.keys``. Files whose names are no keys are not ours and are left out."""
         with self._errors():
             yield from filter(is_key, self._tree.files(prefix))
+
+    def listing(self, prefix: str = "") -> Iterator[tuple[Listed, ...]]:
+        """List versions; see ``Vault.listing``. An object without a lock record is read whole, as by head."""
+        for key in self.keys(prefix):
+            found = self.versions(key)
+            if found:  # not gone meanwhile
+                yield tuple(Listed(key, item.version, item.size) for item in found)
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """List temporary files that nobody holds open; see ``Vault.unfinished``."""
+        with self._errors():
+            for name, since in self._temps.abandoned():
+                yield Unfinished(name, None, datetime.fromtimestamp(since, UTC), ours=True)
+
+    def discard(self, item: Unfinished) -> bool:
+        """Remove a temporary file; see ``Vault.discard``."""
+        with self._errors():
+            return self._temps.remove(item.id)
 
     @contextmanager
     def _object(self, key: str) -> Iterator[tuple[Folder, int] | None]:

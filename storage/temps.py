@@ -70,29 +70,63 @@ class Temps:
                     os.unlink(name, dir_fd=folder.fd)
                 os.close(fd)
 
+    def abandoned(self) -> Iterator[tuple[str, float]]:
+        """Yield our files that nobody works on, each with when it last changed (seconds since 1970)."""
+        try:
+            with self._tree.folder((TEMPS,)) as folder:
+                for name in _names(folder):
+                    since = None
+                    with suppress(OSError), _unlocked(folder, name) as facts:
+                        since = None if facts is None else max(facts.st_mtime, facts.st_ctime)
+                    if since is not None:
+                        yield name, since
+        except FileNotFoundError:
+            return
+
+    def remove(self, name: str) -> bool:
+        """Remove one of our files if nobody works on it; tell whether it is gone."""
+        if not _NAME.fullmatch(name):
+            return False
+        with self._tree.folder((TEMPS,)) as folder:
+            with suppress(OSError):
+                _sweep_one(folder, name, float("inf"))
+            return not folder.has(name)
+
+
+def _names(folder: Folder) -> list[str]:
+    with os.scandir(folder.fd) as listing:
+        return sorted(entry.name for entry in listing if _NAME.fullmatch(entry.name))
+
 
 def _sweep(folder: Folder) -> None:
     # Ours beyond doubt, or it stays: our name, our user, a plain file with no other name, a day old, and
     # nobody holds its lock. A clock that jumped makes everything look old; the lock still protects what is in
     # use.
     oldest = time.time() - ABANDONED_AFTER.total_seconds()
-    with os.scandir(folder.fd) as listing:
-        names = [entry.name for entry in listing if _NAME.fullmatch(entry.name)]
-    for name in names:
+    for name in _names(folder):
         with suppress(OSError):  # another sweep was quicker, or it is not ours to open
             _sweep_one(folder, name, oldest)
 
 
 def _sweep_one(folder: Folder, name: str, oldest: float) -> None:
+    with _unlocked(folder, name) as facts:
+        if facts is not None and max(facts.st_mtime, facts.st_ctime) < oldest:
+            os.unlink(name, dir_fd=folder.fd)
+
+
+@contextmanager
+def _unlocked(folder: Folder, name: str) -> Iterator[os.stat_result | None]:
+    """Hold the lock of a file that is ours beyond doubt; None if it is not. BlockingIOError: in use."""
     fd = folder.open_file(name)
     if fd is None:
+        yield None
         return
     try:
         facts = os.fstat(fd)
-        if not S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
+        if not S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_nlink != 1:
+            yield None
             return
-        if facts.st_nlink == 1 and max(facts.st_mtime, facts.st_ctime) < oldest:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(name, dir_fd=folder.fd)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield facts
     finally:
         os.close(fd)

@@ -75,6 +75,31 @@ class StoredVersion:
             as_utc(self.lock_until)
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a listing says of a version or a delete marker: cheap to get by the thousand, without its lock."""
+
+    key: str
+    version: str
+    size: int
+    """Bytes; 0 for a marker."""
+    marker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Bytes that are no object yet: an upload in parts in a store, a temporary file in a folder."""
+
+    id: str
+    """Names it within the vault; opaque."""
+    key: str | None
+    """What it was to become, where that is known."""
+    begun_at: datetime
+    """UTC, by the clock of whoever keeps it."""
+    ours: bool
+    """This home began it."""
+
+
 class Vault(Protocol):
     """Write-once object store. Safe for use by threads and processes at once.
 
@@ -181,6 +206,21 @@ class Vault(Protocol):
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """List the keys that start with ``prefix``, ascending, each once. Lazy: a vault holds millions."""
+
+    def listing(self, prefix: str = "") -> Iterator[tuple[Listed, ...]]:
+        """List what is at each key that starts with ``prefix``: keys ascending, versions newest first. Lazy.
+
+        Keys that have delete markers only are listed, too.
+        """
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """List what was begun and is not being worked on by a process of this machine, as far as is known."""
+
+    def discard(self, item: Unfinished) -> bool:
+        """Throw away what was begun, unless somebody works on it; tell whether it is gone.
+
+        No object is ever touched: what is thrown away has no name in the vault yet.
+        """
 
 
 def as_utc(moment: datetime) -> datetime:

@@ -42,6 +42,7 @@ from config.errors.integrity import (
     TimestampUnavailableError,
     VerificationFailedError,
 )
+from config.errors.operation import OperationError, ReconcileOpenError, UnhealthyError
 from config.errors.register import (
     AlreadyLinkedError,
     AssignmentOverlapError,
@@ -139,6 +140,8 @@ __all__ = [
     "ManifestInvalidError",
     "ObjectConflictError",
     "ObjectMissingError",
+    "OperationError",
+    "ReconcileOpenError",
     "RecordError",
     "RecorderNotFoundError",
     "RegisterCorruptError",
@@ -169,6 +172,7 @@ __all__ = [
     "SystemToolMissingError",
     "TimestampInvalidError",
     "TimestampUnavailableError",
+    "UnhealthyError",
     "UnknownSettingError",
     "VaultAdvisoryError",
     "VaultError",

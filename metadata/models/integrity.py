@@ -46,6 +46,8 @@ class Alert(Base):
     clip_id: Mapped[str | None] = mapped_column(ForeignKey("clip.id"))
     facts: Mapped[dict[str, Any]]
     at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    """When its cause had gone by itself; null for what only a person can judge."""
 
 
 class AlertAcknowledgement(Base):

@@ -35,6 +35,11 @@ def unclosed_elsewhere(session: Session, station_id: str) -> dict[str, int]:
     return {row[0]: row[1] for row in session.execute(query)}
 
 
+def of_clip(session: Session, clip_id: str) -> frozenset[str]:
+    """Return the ids of the dockings in which a clip was seen."""
+    return frozenset(session.scalars(select(Sighting.docking_id).where(Sighting.clip_id == clip_id)))
+
+
 class Named(NamedTuple):
     """What a docking's documents are named by in the vault."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -89,10 +89,24 @@ def has_alert(session: Session, kind: str, facts: Mapping[str, Any]) -> bool:
     return any(row.facts == facts for row in session.scalars(select(Alert).where(Alert.kind == kind)))
 
 
+def is_open(session: Session, kind: str) -> bool:
+    """Tell whether an alert of this kind stands that has not ended by itself."""
+    query = select(Alert.id).where(Alert.kind == kind, Alert.ended_at.is_(None)).limit(1)
+    return session.scalar(query) is not None
+
+
+def end_alerts(session: Session, kind: str, at: datetime) -> None:
+    """Note that the cause of all alerts of this kind has gone."""
+    session.execute(update(Alert).where(Alert.kind == kind, Alert.ended_at.is_(None)).values(ended_at=at))
+
+
 def alerts_with_answers(
     session: Session, limit: int, *, every: bool
 ) -> list[tuple[Alert, AlertAcknowledgement | None]]:
-    """Return the newest alerts, each with its acknowledgement; without ``every`` those that have none."""
+    """Return the newest alerts, each with its acknowledgement.
+
+    Without ``every`` only those that still want somebody: neither acknowledged nor ended by themselves.
+    """
     query = (
         select(Alert, AlertAcknowledgement)
         .outerjoin(AlertAcknowledgement, AlertAcknowledgement.alert_id == Alert.id)
@@ -100,7 +114,7 @@ def alerts_with_answers(
         .limit(limit)
     )
     if not every:
-        query = query.where(AlertAcknowledgement.id.is_(None))
+        query = query.where(AlertAcknowledgement.id.is_(None), Alert.ended_at.is_(None))
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
@@ -117,11 +131,11 @@ def acknowledgement(session: Session, alert_id: str) -> AlertAcknowledgement | N
 
 
 def alert_counts(session: Session) -> dict[str, int]:
-    """Return how many alerts of each kind nobody has acknowledged."""
+    """Return how many alerts of each kind still want somebody: neither acknowledged nor ended."""
     query = (
         select(Alert.kind, func.count())
         .outerjoin(AlertAcknowledgement, AlertAcknowledgement.alert_id == Alert.id)
-        .where(AlertAcknowledgement.id.is_(None))
+        .where(AlertAcknowledgement.id.is_(None), Alert.ended_at.is_(None))
         .group_by(Alert.kind)
     )
     return {row[0]: row[1] for row in session.execute(query)}

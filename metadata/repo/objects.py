@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import func, select, update
+from sqlalchemy import SQLColumnExpression, func, select, text, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -198,3 +198,26 @@ def confirmation_counts(session: Session) -> dict[str, int]:
         StoredVersion.kind == StoredKind.ORIGINAL.value, StoredVersion.confirmed_at.is_not(None)
     )
     return {str(how): count for how, count in session.execute(query.group_by(StoredVersion.confirmation))}
+
+
+def groups_after(session: Session, vault: str, key: str, limit: int) -> list[list[StoredVersion]]:
+    """Return the versions of the next ``limit`` keys after ``key``, grouped by key, oldest first within one.
+
+    Keys are in the order of their bytes, as vaults list them, whatever the database's own order is.
+    """
+    ordered = _bytewise(session)
+    page = select(ordered).where(StoredVersion.vault == vault, ordered > key)
+    keys = list(session.scalars(page.distinct().order_by(ordered).limit(limit)))
+    found: dict[str, list[StoredVersion]] = {each: [] for each in keys}
+    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.key.in_(keys))
+    for row in session.scalars(query.order_by(StoredVersion.id)):
+        found[row.key].append(row)
+    return list(found.values())
+
+
+def _bytewise(session: Session) -> SQLColumnExpression[str]:
+    """Return the column of keys so that it sorts by bytes; its index serves where the database does, too."""
+    if session.get_bind().dialect.name != "postgresql":
+        return StoredVersion.key
+    order = session.scalar(text("SELECT datcollate FROM pg_database WHERE datname = current_database()"))
+    return StoredVersion.key if order in {"C", "POSIX"} else StoredVersion.key.collate("C")

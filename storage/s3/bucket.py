@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
 
 from config.errors import LockMissingError, ObjectMissingError, VaultWithoutLockError
 from config.messages import Phrase, mark
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from storage.s3.address import Address
 
+_Row = tuple[str, Any, int, bool]
 _MODES = {"COMPLIANCE": LockMode.COMPLIANCE, "GOVERNANCE": LockMode.GOVERNANCE}
 OWNER: Literal["bucket-owner-full-control"] = "bucket-owner-full-control"
 """An object belongs to who uploads it: without this the bucket's owner could not read or extend it."""
@@ -85,6 +88,26 @@ class Bucket:
                 break
         found.sort(key=lambda row: (row[0]["IsLatest"], row[0]["LastModified"]), reverse=True)
         return [Entry(row["VersionId"], size, marker) for row, size, marker in found]
+
+    def listing(self, prefix: str) -> "Iterator[tuple[str, list[Entry]]]":
+        """List the versions and markers of every key, newest first; keys ascending, a page in memory."""
+        held: list[_Row] = []
+        for page in self._pages(self.full(prefix)):
+            held += [(row["Key"], row, row.get("Size", 0), False) for row in page.get("Versions", [])]
+            held += [(row["Key"], row, 0, True) for row in page.get("DeleteMarkers", [])]
+            # The last key of a page may go on in the next one.
+            last = max((row[0] for row in held), default="")
+            yield from self._grouped(row for row in held if row[0] != last)
+            held = [row for row in held if row[0] == last]
+        yield from self._grouped(held)
+
+    def _grouped(self, rows: "Iterable[_Row]") -> "Iterator[tuple[str, list[Entry]]]":
+        for key, group in itertools.groupby(sorted(rows, key=itemgetter(0)), itemgetter(0)):
+            newest = sorted(group, key=lambda row: (row[1]["IsLatest"], row[1]["LastModified"]), reverse=True)
+            yield (
+                key.removeprefix(self.prefix),
+                [Entry(row["VersionId"], size, marker) for _, row, size, marker in newest],
+            )
 
     def keys(self, prefix: str) -> Iterator[str]:
         """List keys that have a version, whether a delete marker lies on top or not; ascending, each once."""

@@ -57,6 +57,11 @@ class Uploads:
         """Forget a key's upload: it was finished or ended."""
         self._path(key).unlink(missing_ok=True)
 
+    def is_ours(self, key: str, upload: str) -> bool:
+        """Tell whether this home began the upload of a key (below the vault's prefix)."""
+        begun = self.find(key)
+        return begun is not None and begun.upload == upload
+
     def sweep(self, bucket: Bucket) -> None:
         """End what has been lying in the store for longer than STALE, whoever began it.
 
@@ -82,11 +87,17 @@ def end(bucket: Bucket, full_key: str, upload: str) -> None:
 
 
 def _stale(bucket: Bucket, oldest: datetime) -> Iterator[tuple[str, str]]:
+    for key, upload, begun_at in listing(bucket):
+        if begun_at < oldest:
+            yield key, upload
+
+
+def listing(bucket: Bucket) -> Iterator[tuple[str, str, datetime]]:
+    """List the uploads below the vault's prefix: key in the bucket, id, when it was begun."""
     with translated(bucket.url):
         pages = bucket.client.get_paginator("list_multipart_uploads").paginate(
             Bucket=bucket.name, Prefix=bucket.prefix
         )
         for page in pages:
             for row in page.get("Uploads", []):
-                if row["Initiated"] < oldest:
-                    yield row["Key"], row["UploadId"]
+                yield row["Key"], row["UploadId"], row["Initiated"].astimezone(UTC)

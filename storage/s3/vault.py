@@ -41,8 +41,8 @@ from storage.s3.faults import AbsentError, RejectedError
 from storage.s3.multipart import PART, Multipart
 from storage.s3.stream import VersionStream
 from storage.s3.turns import Turns
-from storage.s3.uploads import Uploads
-from storage.vault import LockMode, ReadBack, StoredVersion, as_utc
+from storage.s3.uploads import Uploads, end, listing
+from storage.vault import Listed, LockMode, ReadBack, StoredVersion, Unfinished, as_utc
 
 _READ_SOURCE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -182,6 +182,32 @@ class S3Vault:
         """List keys; see ``Vault.keys``. What is hidden by a delete marker is listed, too."""
         with self._errors():
             yield from filter(is_key, self._bucket.keys(prefix))
+
+    def listing(self, prefix: str = "") -> Iterator[tuple[Listed, ...]]:
+        """List versions; see ``Vault.listing``. A thousand of them cost one request."""
+        with self._errors():
+            for key, entries in self._bucket.listing(prefix):
+                if is_key(key):
+                    yield tuple(Listed(key, item.version, item.size, item.marker) for item in entries)
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """List uploads in parts; see ``Vault.unfinished``. Those of other homes are listed, too."""
+        known = Uploads(self._state)
+        with self._errors():
+            for full, upload, begun_at in listing(self._bucket):
+                key = full.removeprefix(self._bucket.prefix)
+                yield Unfinished(upload, key, begun_at, ours=known.is_ours(key, upload))
+
+    def discard(self, item: Unfinished) -> bool:
+        """End an upload; see ``Vault.discard``. Who works on it on this machine is waited for."""
+        if item.key is None:
+            return False
+        with self._turn(item.key):
+            end(self._bucket, self._bucket.full(item.key), item.id)
+            known = Uploads(self._state)
+            if known.is_ours(item.key, item.id):
+                known.forget(item.key)
+        return True
 
     def _upload(self, wanted: _Wanted, source: int, path: Path) -> tuple[str | None, str]:
         """Upload a file; return its version, if the store said it, and the ETag it must have."""

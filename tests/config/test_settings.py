@@ -106,6 +106,9 @@ def test_every_setting_can_be_set_by_its_variable(home: Path, monkeypatch: pytes
         "media.memory_bytes": "104857600",
         "media.output_bytes": "8192",
         "log.level": "debug",
+        "log.format": "json",
+        "metrics.listen": "127.0.0.1:17",
+        "spool.high_watermark": "18",
         "watch.unknown_volumes": "refuse",
     }
 

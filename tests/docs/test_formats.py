@@ -33,6 +33,7 @@ UNSEEN = {
     "link-ambiguous",
     "restored",
     "preflight",
+    "reconciled",
 }
 """What the station's life does not bring about; everything else must have been seen."""
 

@@ -331,8 +331,8 @@ def test_times_and_officers_out_of_this_world(home: Station, docked: Any, comman
 
 def test_the_log_level_of_one_call(home: Station, docked: Any, tmp_path: Path) -> None:
     assert docked["ok"]
-    told = home.run("dock", tmp_path / "gone", SEALDOCK_LOG_LEVEL="debug")
+    told = home.run("dock", tmp_path / "gone", SEALDOCK_LOG_LEVEL="debug", SEALDOCK_LOG_FORMAT="text")
     assert told.code == 25
-    assert re.match(r"20\S+Z debug sealdock\.cli source-missing\nTraceback", told.err)
+    assert re.match(r"20\S+Z debug sealdock\.cli command-failed code=source-missing\nTraceback", told.err)
     assert "Traceback" not in home.run("dock", tmp_path / "gone").expect(25).err
     home.run("status", SEALDOCK_LOG_LEVEL="loud").expect(11)

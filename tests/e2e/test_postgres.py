@@ -59,6 +59,7 @@ def test_the_whole_way(station: Station, place: Place, video: Path, picture: Pat
     station.ok("derive")
     again = station.dock(tmp_path / "card", "--reread")
     assert {clip["state"] for clip in again["clips"]} == {"released"}
+    assert station.json("reconcile")["found"] == 0
     found = station.json("status")
     assert found["register"] == {"engine": "postgresql", "role": "sealdock", "owns_tables": False}
     assert [row[0] for row in asked(place, "SELECT sequence FROM custody_event ORDER BY 1")] == list(

@@ -9,7 +9,9 @@ import pytest
 
 from storage.immutable import set_immutable
 
-pytest.register_assert_rewrite("tests.storage.vault_contract", "tests.storage.hold_contract")
+pytest.register_assert_rewrite(
+    "tests.storage.vault_contract", "tests.storage.hold_contract", "tests.storage.listing_contract"
+)
 
 
 def release(root: Path) -> None:

@@ -19,6 +19,7 @@ from hashing.digest import Digest
 from storage.immutable import is_immutable, set_immutable
 from storage.local import LocalVault
 from storage.vault import LockMode, ReadBack, Vault
+from tests.storage.listing_contract import ListingContract
 from tests.storage.vault_contract import VaultContract
 
 UNTIL = datetime(2031, 1, 1, tzinfo=UTC)
@@ -26,7 +27,7 @@ KEY = "clips/sha256/ab/clip"
 VERSION = Digest.sha256(b"footage").hex
 
 
-class TestContract(VaultContract):
+class TestContract(ListingContract, VaultContract):
     @pytest.fixture
     def reopen(self, root: Path) -> Callable[[], Vault]:
         return functools.partial(LocalVault, root)
@@ -36,7 +37,7 @@ class TestContract(VaultContract):
         return LocalVault.create(root)
 
 
-class TestContractInMemory(VaultContract):
+class TestContractInMemory(ListingContract, VaultContract):
     """A vault on a file system of its own: every file is copied, and the cache cannot be emptied."""
 
     @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from storage.s3.vault import S3Vault
 from storage.vault import ReadBack, Vault
+from tests.storage.listing_contract import ListingContract
 from tests.storage.vault_contract import VaultContract
 from tests.support.store import Store
 
@@ -20,7 +21,7 @@ def bucket(store: Store) -> str:
     return store.bucket(store.station)
 
 
-class TestContract(VaultContract):
+class TestContract(ListingContract, VaultContract):
     lock_length = timedelta(seconds=60)
 
     @pytest.fixture

@@ -1,5 +1,6 @@
 """What a real store refuses once a version is locked, and what the vault says of a changed store."""
 
+import functools
 import io
 import json
 import threading
@@ -7,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from botocore.exceptions import ClientError
@@ -23,7 +24,7 @@ from hashing.digest import Digest
 from hashing.reader import read_through
 from storage.confirm import Expected, confirm
 from storage.integrity import Level, Target, check
-from storage.s3.bucket import base64_md5
+from storage.s3.bucket import Bucket, base64_md5
 from storage.s3.multipart import PART
 from storage.s3.vault import S3Vault
 from storage.vault import LockMode
@@ -303,3 +304,30 @@ def test_the_policy_of_the_manual(store: Store, opened: Open, until: datetime, t
     ):
         with pytest.raises(ClientError, match="AccessDenied"):
             refused()
+
+
+def test_a_listing_of_many_pages_keeps_the_versions_of_a_key_together(
+    opened: Open, bucket: str, client: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = opened(bucket)
+    wanted: dict[str, list[tuple[str, bool]]] = {}
+    for key, versions, marker in (("a", 3, False), ("a-b", 1, True), ("a/b", 5, True), ("b", 1, False)):
+        for number in range(versions):
+            stored = client.put_object(Bucket=bucket, Key=f"listed/{key}", Body=b"x" * number)
+            wanted.setdefault(f"listed/{key}", []).insert(0, (stored["VersionId"], False))
+        if marker:
+            gone = client.delete_object(Bucket=bucket, Key=f"listed/{key}")
+            wanted[f"listed/{key}"].insert(0, (gone["VersionId"], True))
+    for size in (1, 2, 3, 1000):
+        monkeypatch.setattr(Bucket, "_pages", functools.partialmethod(_small_pages, size))
+        found = {
+            group[0].key: [(item.version, item.marker) for item in group]
+            for group in vault.listing("listed/")
+        }
+        assert list(found) == sorted(wanted)
+        assert found == wanted
+
+
+def _small_pages(bucket: Bucket, size: int, prefix: str) -> Any:
+    pages = bucket.client.get_paginator("list_object_versions")
+    return pages.paginate(Bucket=bucket.name, Prefix=prefix, PaginationConfig={"PageSize": size})

@@ -233,3 +233,27 @@ def test_what_nobody_finished_is_ended(
     vault.put_file(f"{KEY}-2", source, digest=digest, size=SIZE - 1, lock_until=until)
     left = client.list_multipart_uploads(Bucket=bucket)["Uploads"]
     assert [row["Key"] for row in left] == ["two/other"]  # another vault's
+
+
+def test_uploads_are_listed_and_discarded(
+    bucket: str,
+    client: "S3Client",
+    opened: Callable[..., S3Vault],
+    source: Path,
+    content: bytes,
+    until: datetime,
+    wire: Wire,
+) -> None:
+    client.create_multipart_upload(Bucket=bucket, Key="one/other")
+    client.create_multipart_upload(Bucket=bucket, Key="two/other")
+    wire.cut(after=PART * 2)
+    with pytest.raises(VaultUnavailableError):
+        put(opened(wire.endpoint), source, content, until)
+    vault = opened()
+    found = {item.key: item for item in vault.unfinished()}
+    assert {key: item.ours for key, item in found.items()} == {KEY: True, "other": False}
+    assert abs(datetime.now(UTC) - found[KEY].begun_at) < timedelta(hours=1)
+    assert vault.discard(found[KEY])
+    assert vault.discard(found[KEY])
+    assert [item.key for item in vault.unfinished()] == ["other"]
+    assert not put(opened(), source, content, until).adopted  # begun anew

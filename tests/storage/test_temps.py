@@ -56,3 +56,25 @@ def test_what_may_be_in_use_or_not_ours_stays(
     os.close(in_use)
     put(root, "other")
     assert not (folder / OURS).exists()
+
+
+def test_they_are_listed_and_discarded_unless_in_use(root: Path, folder: Path) -> None:
+    vault = LocalVault(root)
+    in_use = os.open(folder / OURS, os.O_CREAT | os.O_RDWR)
+    fcntl.flock(in_use, fcntl.LOCK_EX)
+    (folder / "notes.txt").touch()
+    left = folder / OURS.replace("123", "124")
+    left.touch()
+    (item,) = vault.unfinished()
+    assert (item.id, item.key, item.ours) == (left.name, None, True)
+    assert vault.discard(item)
+    assert vault.discard(item)
+    assert list(vault.unfinished()) == []
+    os.close(in_use)
+    (other,) = vault.unfinished()
+    again = os.open(folder / OURS, os.O_RDWR)
+    fcntl.flock(again, fcntl.LOCK_EX)
+    assert not vault.discard(other)
+    os.close(again)
+    assert vault.discard(other)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]

@@ -371,6 +371,7 @@ def upgrade() -> None:
         sa.Column("clip_id", sa.String(length=26), nullable=True),
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["clip_id"], ["clip.id"], name=op.f("fk_alert_clip_id_clip")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
     )

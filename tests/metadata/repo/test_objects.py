@@ -137,3 +137,22 @@ def test_alerts(session: Session) -> None:
     assert kept[newest.id] is integrity.acknowledgement(session, newest.id) is not None
     assert [row.id for row in integrity.alerts_named(session, newest.id[-9:])] == [newest.id]
     assert integrity.alerts_named(session, "%") == integrity.alerts_named(session, newest.id[-5:]) == []
+
+
+def test_keys_come_in_the_order_of_their_bytes(session: Session) -> None:
+    keys = ["B/x", "a-b/x", "a.json", "a/X", "a/x", "a/x.json", "b"]
+    assert keys == sorted(keys)
+    for number, key in enumerate(reversed(keys)):
+        for version in ("1", "2"):
+            found = Version(key=key, version=version)
+            objects.note_stored(session, VAULT, found, StoredKind.DERIVED, f"{number:064x}", AT)
+    objects.note_stored(session, "another", Version(key="a/y"), StoredKind.DERIVED, f"{99:064x}", AT)
+    groups = objects.groups_after(session, VAULT, "", 100)
+    assert [[(row.key, row.version) for row in group] for group in groups] == [
+        [(key, "1"), (key, "2")] for key in keys
+    ]
+    seen: list[str] = []
+    while page := objects.groups_after(session, VAULT, seen[-1] if seen else "", 2):
+        assert len(page) <= 2
+        seen += [group[0].key for group in page]
+    assert seen == keys

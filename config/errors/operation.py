@@ -1,0 +1,29 @@
+"""Errors of looking after a station: exit codes 78 and 79."""
+
+from config.errors.base import SealdockError
+from config.messages import mark
+
+
+class OperationError(SealdockError):
+    """Base: something about the station needs a person."""
+
+
+class UnhealthyError(OperationError):
+    """The station service, the register or the vault does not answer. Facts: problems."""
+
+    code = "unhealthy"
+    exit_code = 78
+    happened = mark("The station is not well: {problems}.")
+    safe = mark("Nothing was changed; what waits goes on by itself when the cause has gone.")
+    todo = mark("See `sealdock status`, the log of the service, and its manual, docs/operation.md.")
+    retriable = True
+
+
+class ReconcileOpenError(OperationError):
+    """Register, vault and spool do not agree. Facts: open (how many findings)."""
+
+    code = "reconcile-open"
+    exit_code = 79
+    happened = mark("Register, vault and spool do not agree in all: {open} findings are open.")
+    safe = mark("Nothing was deleted that is not proved to be in the vault.")
+    todo = mark("Each finding above says what to do; those that can be repaired are by --repair.")

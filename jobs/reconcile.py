@@ -1,0 +1,258 @@
+"""``sealdock reconcile``: what lies where nobody says so, and what is said to lie where it does not.
+
+Register, vaults, spool and uploads are compared while everything else goes on. What a docking that is under
+way works on is no finding. Every difference is asked of both sides again before it counts.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import select
+
+from config.errors import ObjectMissingError, SealdockError
+from hashing.digest import Digest
+from jobs import mending
+from jobs.engine import unfinished_dockings
+from jobs.findings import MEANINGS, Finding, Kind
+from jobs.identifying import identify, of_another_station
+from jobs.mending import Store
+from jobs.node import Node
+from metadata.models import Clip, Docking
+from metadata.repo import dockings, integrity, objects
+from metadata.states import ENDED, ClipState
+from storage import layout
+from storage.reading import read_all
+from storage.reconcile import Difference, Row, compare, compare_at
+from storage.reconcile import Kind as Differs
+from storage.vault import Unfinished
+
+_log = logging.getLogger("sealdock.reconcile")
+
+_PAGE = 500
+_TRIALS = ("preflight/",)
+"""Where `vault preflight` leaves its objects."""
+_DERIVING, _DERIVING_SECONDS = "derive-", 3600.0
+"""What copies for previews are called, and how long one may be needed."""
+_OF_OTHERS_STALE = timedelta(days=7)
+"""As for the sweep of ``storage.s3.uploads``: after so long nobody comes back for an upload."""
+
+
+@dataclass
+class Reconciliation:
+    """One run. ``findings`` yields as it finds; the counts are right when it has ended."""
+
+    node: Node
+    repair: bool = False
+    locks: bool = True
+    """Ask for the lock of every version, too: a request each."""
+    found: int = 0
+    open: int = 0
+    repaired: int = 0
+    of_others: int = 0
+    """Objects that other stations stored in the same vault."""
+    _busy: frozenset[str] = field(default_factory=frozenset)
+    """Dockings that the engine worked on when it was asked last."""
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """Return the vaults."""
+        return (Store(self.node.vault_name, self.node.vault),)
+
+    def findings(self) -> Iterator[Finding]:
+        """Compare everything; repair what can be, if asked to. VaultUnavailableError passes through."""
+        for finding in self._all():
+            self.found += 1
+            self.open += finding.open
+            self.repaired += finding.repaired
+            _log.info(
+                "reconcile-finding",
+                extra={"kind": finding.kind.value, "what": finding.what, "repaired": finding.repaired},
+            )
+            yield finding
+
+    def _all(self) -> Iterator[Finding]:
+        for store in self.stores:
+            for difference in compare(store.vault, self._rows(store), locks=self.locks, leave_out=_TRIALS):
+                if self._still(store, difference):
+                    yield from self._judge(store, difference)
+            for item in store.vault.unfinished():
+                yield from self._begun(store, item)
+        yield from self._dockings()
+        yield from self._not_stored()
+        yield from self._spool()
+
+    def _rows(self, store: Store) -> Iterator[tuple[Row, ...]]:
+        """Yield what the register names, by key; a page at a time, each as it is by then."""
+        key = ""
+        while True:
+            with self.node.register.read() as session:
+                groups = objects.groups_after(session, store.name, key, _PAGE)
+            for group in groups:
+                yield tuple(Row(row.key, row.version, row.size, row.lock_until) for row in group)
+            if not groups:
+                return
+            key = groups[-1][0].key
+
+    def _still(self, store: Store, difference: Difference) -> bool:
+        """Ask vault and register again: others may have stored, or written down, in between."""
+        with self.node.register.read() as session:
+            rows = tuple(
+                Row(row.key, row.version, row.size, row.lock_until)
+                for row in objects.versions_at(session, store.name, difference.key)
+            )
+        return difference in compare_at(store.vault, difference.key, rows, locks=self.locks)
+
+    def _judge(self, store: Store, difference: Difference) -> Iterator[Finding]:
+        key, version = difference.key, difference.version
+        with self.node.register.read() as session:
+            known = identify(session, key)
+            if known is not None and (known.busy or (known.docking and self._works_on({known.docking}))):
+                return
+            if difference.kind is Differs.ORPHAN and known is None:
+                if key.startswith("derived/"):
+                    return  # made from a clip: `derive` finds it when it makes it again
+                if of_another_station(session, store.vault, key):
+                    self.of_others += 1
+                    return
+        kind = {
+            Differs.ORPHAN: Kind.UNKNOWN_OBJECT if known is None else Kind.ORPHAN,
+            Differs.NEWER: Kind.NEWER_OTHER,
+        }.get(difference.kind) or Kind(difference.kind.value)
+        if (
+            difference.kind is Differs.NEWER
+            and known is not None
+            and self._is(store, difference, known.sha256)
+        ):
+            kind = Kind.NEWER_SAME
+        finding = Finding(kind, key, version, clip=None if known is None else known.clip)
+        if kind in {Kind.ORPHAN, Kind.NEWER_SAME} and known is not None:
+            yield self._mend(finding, lambda: mending.adopt(self.node, store, known, key, version))
+        elif kind in {Kind.LOCK_MISSING, Kind.LOCK_SHORT}:
+            yield self._mend(finding, lambda: mending.lock_again(self.node, store, key, version))
+        elif kind is Kind.MISSING and known is not None and known.data is not None:
+            finding = replace(finding, kind=Kind.DOCUMENT_MISSING)
+            yield self._mend(finding, lambda: mending.put_back(self.node, store, known, key))
+        else:
+            yield finding
+
+    @staticmethod
+    def _is(store: Store, difference: Difference, sha256: str) -> bool:
+        try:
+            with store.vault.open(difference.key, difference.version) as file:
+                return read_all(file).sha256.hex == sha256
+        except ObjectMissingError:
+            return False
+
+    def _begun(self, store: Store, item: Unfinished) -> Iterator[Finding]:
+        """Judge an upload or a temporary file."""
+        if item.key is None:
+            finding = Finding(Kind.TEMP_FILE, item.id)
+        else:
+            with self.node.register.read() as session:
+                known = identify(session, item.key)
+            if known is not None and known.busy:
+                return
+            age = self.node.clock.now() - item.begun_at
+            ours = item.ours or age > _OF_OTHERS_STALE
+            finding = Finding(Kind.UPLOAD if ours else Kind.UPLOAD_OF_OTHERS, item.key, item.id)
+        if not MEANINGS[finding.kind].repair:
+            yield finding
+            return
+        yield self._mend(finding, lambda: None if store.vault.discard(item) else "in-use")
+
+    def _dockings(self) -> Iterator[Finding]:
+        for docking_id in self._docking_ids():
+            # Asked before the engine and again after it: a docking may begin or end in between.
+            if self._unended(docking_id) is None or self._works_on({docking_id}):
+                continue
+            kind = self._unended(docking_id)
+            if kind is None:
+                continue
+            act = mending.close_docking if kind is Kind.DOCKING_OPEN else mending.publish_docking
+            yield self._mend(Finding(kind, docking_id), partial(act, self.node, docking_id))
+
+    def _unended(self, docking_id: str) -> Kind | None:
+        """Return what a docking lacks at its end."""
+        with self.node.register.read() as session:
+            row = dockings.get(session, docking_id)
+            keys = layout.docking_keys(row.station_id, row.id, row.started_at)
+            noted = [objects.newest_at(session, store.name, keys) for store in self.stores]
+        if row.closed_at is None:
+            return Kind.DOCKING_OPEN
+        return Kind.DOCKING_UNPUBLISHED if any(set(keys) - set(found) for found in noted) else None
+
+    def _works_on(self, docking_ids: set[str]) -> bool:
+        """Tell whether the engine works on one of these dockings, or will."""
+        if not docking_ids & self._busy:
+            self._busy = unfinished_dockings(self.node)
+        return bool(docking_ids & self._busy)
+
+    def _docking_ids(self) -> Iterator[str]:
+        last = ""
+        while True:
+            query = select(Docking.id).where(Docking.id > last).order_by(Docking.id).limit(_PAGE)
+            with self.node.register.read() as session:
+                page = list(session.scalars(query))
+            yield from page
+            if not page:
+                return
+            last = page[-1]
+
+    def _not_stored(self) -> Iterator[Finding]:
+        for store in self.stores:
+            with self.node.register.read() as session:
+                clips = integrity.without_version(session, store.name)
+            for clip in clips:
+                yield Finding(
+                    Kind.NOT_STORED, layout.clip_key(Digest.of_sha256(clip.sha256 or "")), clip=clip.id
+                )
+
+    def _spool(self) -> Iterator[Finding]:
+        names: list[str] = []
+        with suppress(FileNotFoundError), os.scandir(self.node.spool) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        for name in names:
+            yield from self._spooled(name)
+
+    def _spooled(self, name: str) -> Iterator[Finding]:
+        path = self.node.spool / name
+        with self.node.register.read() as session:
+            clip = session.get(Clip, name.removeprefix(_DERIVING))
+            seen = set() if clip is None else set(dockings.of_clip(session, clip.id))
+        if clip is not None and (ClipState(clip.state) not in ENDED or self._works_on(seen)):
+            return
+        try:
+            if name.startswith(_DERIVING) and time.time() - path.stat().st_mtime < _DERIVING_SECONDS:
+                return
+            digest = mending.spool_digest(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            yield Finding(Kind.SPOOL_UNKNOWN, name, problem=error.strerror)
+            return
+        clip_id = None if clip is None else clip.id
+        if mending.is_confirmed(self.node, self.stores, digest):
+            finding = Finding(Kind.SPOOL_SAFE, name, clip=clip_id)
+            yield self._mend(finding, lambda: mending.remove_copy(self.node, path, clip_id, digest))
+        elif clip is None or name != clip.id:
+            yield Finding(Kind.SPOOL_UNKNOWN, name, clip=clip_id)
+        else:
+            yield Finding(Kind.SPOOL_KEPT, name, clip=clip_id)
+
+    def _mend(self, finding: Finding, act: Callable[[], str | None]) -> Finding:
+        """Repair a finding if repairs were asked for. What may go away by itself ends the run instead."""
+        if not self.repair:
+            return finding
+        try:
+            problem = act()
+        except SealdockError as error:
+            if error.retriable:
+                raise
+            problem = error.code
+        return replace(finding, repaired=problem is None, problem=problem)

@@ -1,0 +1,219 @@
+"""What does not agree is found, explained and, where a digest proves it, mended."""
+
+import json
+import signal
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.bucket import bucket_home
+from tests.support.station import Station, by_path, clip_key, digest_of, make_card, until
+from tests.support.store import Store
+
+pytestmark = pytest.mark.slow
+
+FILES: dict[str | bytes, bytes] = {"a.mp4": b"first" * 100, "b.mp4": b"second" * 100, "c.txt": b""}
+
+
+def found(station: Station, *arguments: str, code: int = 79) -> list[dict[str, Any]]:
+    told = station.run("reconcile", "--json", *arguments).expect(code).json
+    assert told["ok"] is (code == 0)
+    assert told["found"] == len(told["findings"])
+    assert all(each["why"] and each["todo"] for each in told["findings"])
+    rows: list[dict[str, Any]] = told["findings"]
+    return rows
+
+
+def kinds(rows: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(row["kind"] for row in rows)
+
+
+def forget(station: Station, where: str) -> None:
+    """Take rows of stored versions out of the register, as an older backup would not have them."""
+    with sqlite3.connect(station.register) as connection:
+        (trigger,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'stored_version_no_delete'"
+        ).fetchone()
+        connection.execute("DROP TRIGGER stored_version_no_delete")
+        connection.execute(f"DELETE FROM stored_version WHERE {where}")
+        connection.execute(trigger)
+    connection.close()
+
+
+def test_a_home_in_order_has_no_findings(station: Station, tmp_path: Path) -> None:
+    assert found(station, code=0) == []
+    assert station.dock(make_card(tmp_path / "card", FILES))["ok"]
+    assert found(station, code=0) == []
+    assert station.ok("reconcile").text.startswith("0 findings")
+
+
+def test_versions_that_the_register_lost_are_adopted(station: Station, tmp_path: Path) -> None:
+    station.dock(make_card(tmp_path / "card", FILES))
+    before = station.rows("SELECT key, version, kind, sha256, size FROM stored_version ORDER BY key")
+    forget(station, "1")
+    rows = found(station)
+    assert kinds(rows) == {"orphan": len(before), "not-stored": 3, "docking-unpublished": 1}
+    assert all(row["repairable"] for row in rows if row["kind"] == "orphan")
+    assert kinds(found(station, "--repair", code=0)) == {"orphan": len(before)}
+    assert found(station, code=0) == []
+    assert station.rows("SELECT key, version, kind, sha256, size FROM stored_version ORDER BY key") == before
+    assert station.json("verify", "--level", "full")["ok"] is True
+    done = Counter(
+        json.loads(row[0])["facts"]["done"]
+        for row in station.rows("SELECT body FROM custody_event WHERE kind = 'reconciled'")
+    )
+    assert done["adopted"] == len(before)
+
+
+def test_an_orphan_that_is_not_what_its_key_says_is_left_alone(station: Station, tmp_path: Path) -> None:
+    station.dock(make_card(tmp_path / "card", FILES))
+    key = clip_key(digest_of(FILES["a.mp4"]))
+    forget(station, f"key = '{key}'")
+    (station.vault / key).chmod(0o644)
+    (station.vault / key).write_bytes(b"x")
+    (row,) = [row for row in found(station, "--repair") if row["kind"] == "orphan"]
+    assert (row["open"], row["problem"]) == (True, "digest-mismatch")
+    assert (station.vault / key).read_bytes() == b"x"
+
+
+def test_what_lies_where_nobody_says_so(station: Station, tmp_path: Path) -> None:
+    docked = station.dock(make_card(tmp_path / "card", FILES))
+    strange = b"strange"
+    place = station.vault / clip_key(digest_of(strange))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(strange)
+    temp = station.vault / ".tmp" / ".tmp-1-0123456789abcdef"
+    temp.write_bytes(b"half")
+    clip = by_path(docked)["a.mp4"]
+    (station.spool / clip["id"]).write_bytes(FILES["a.mp4"])
+    (station.spool / "copy").write_bytes(FILES["b.mp4"])
+    (station.spool / by_path(docked)["b.mp4"]["id"]).write_bytes(b"other bytes")
+    (station.spool / "stray").write_bytes(b"stray")
+    wanted = {"unknown-object": 1, "temp-file": 1, "spool-safe": 2, "spool-kept": 1, "spool-unknown": 1}
+    assert kinds(found(station)) == wanted
+    assert temp.exists()
+    assert len(list(station.spool.iterdir())) == 4
+    assert kinds(found(station, "--repair")) == wanted
+    assert kinds(found(station)) == {"unknown-object": 1, "spool-kept": 1, "spool-unknown": 1}
+    assert place.read_bytes() == strange
+    assert not temp.exists()
+    assert sorted(path.read_bytes() for path in station.spool.iterdir()) == [b"other bytes", b"stray"]
+    told = station.run("reconcile").expect(79)
+    assert "Leave it as it is." in told.text
+    assert "3 findings are open" in told.err
+
+
+def test_what_is_said_to_lie_where_it_does_not(station: Station, tmp_path: Path) -> None:
+    docked = by_path(station.dock(make_card(tmp_path / "card", FILES)))
+    original = station.object(docked["a.mp4"]["sha256"])
+    original.unlink()
+    (manifest,) = (station.vault / "seals" / docked["b.mp4"]["sha256"]).glob("*.json")
+    kept = manifest.read_bytes()
+    manifest.unlink()
+    lock = station.vault / ".locks" / f"{clip_key(docked['b.mp4']['sha256'])}.json"
+    date = station.lock(clip_key(docked["b.mp4"]["sha256"]))
+    lock.unlink()
+    assert kinds(found(station)) == {"missing": 1, "document-missing": 1, "lock-missing": 1}
+    assert kinds(found(station, "--no-locks")) == {"missing": 1, "document-missing": 1}
+    found(station, "--repair")
+    assert manifest.read_bytes() == kept
+    assert station.lock(clip_key(docked["b.mp4"]["sha256"])) == date
+    assert station.json("status")["alert_counts"] == {"lock-set-again": 1}
+    assert kinds(found(station)) == {"missing": 1}
+    # The card gives back what is left; then all agrees.
+    assert station.dock(tmp_path / "card")["ok"]
+    assert found(station, code=0) == []
+
+
+def test_what_a_docking_works_on_is_no_finding(station: Station, tmp_path: Path) -> None:
+    """Killed in the middle, and waiting for the vault: it goes on by itself."""
+    files: dict[str | bytes, bytes] = {f"{n}.mp4": bytes([n]) * 3_000_000 for n in range(12)}
+    card = make_card(tmp_path / "card", files)
+    process = station.start("dock", card)
+    until(lambda: station.value("SELECT count(*) FROM clip WHERE state IN ('stored', 'confirmed')"))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert station.value("SELECT count(*) FROM clip WHERE state NOT IN ('confirmed', 'released')")
+    found(station, "--repair", code=0)
+    assert station.dock(card)["ok"]
+    assert found(station, code=0) == []
+    assert station.json("verify", "--level", "full")["ok"] is True
+
+
+def test_a_docking_whose_work_was_lost_is_closed(station: Station, tmp_path: Path) -> None:
+    files: dict[str | bytes, bytes] = {f"{n}.mp4": bytes([n]) * 3_000_000 for n in range(12)}
+    card = make_card(tmp_path / "card", files)
+    process = station.start("dock", card)
+    until(lambda: station.value("SELECT count(*) FROM clip WHERE state = 'confirmed'"))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    for path in station.home.glob("engine.db*"):
+        path.unlink()
+    rows = found(station)
+    assert kinds(rows)["docking-open"] == 1
+    found(station, "--repair", code=0)
+    (row,) = station.rows("SELECT id, closed_at FROM docking")
+    assert row[1] is not None
+    assert station.dock(card)["ok"]
+    assert found(station, "--repair", code=0) is not None
+    assert found(station, code=0) == []
+    assert station.json("verify", "--level", "full")["ok"] is True
+
+
+@pytest.fixture
+def bucket(store: Store) -> str:
+    return store.bucket(store.station)
+
+
+def test_a_bucket(store: Store, bucket: str, tmp_path: Path) -> None:
+    station = bucket_home(store, store.url(bucket, "north"), tmp_path).init()
+    docked = by_path(station.dock(make_card(tmp_path / "card", FILES)))
+    assert found(station, code=0) == []
+    client = store.client(store.station)
+    full = {name: f"north/{clip_key(docked[name]['sha256'])}" for name in docked}
+    client.delete_object(Bucket=bucket, Key=full["a.mp4"])
+    client.put_object(Bucket=bucket, Key=full["b.mp4"], Body=b"other")
+    client.put_object(Bucket=bucket, Key=full["c.txt"], Body=FILES["c.txt"])
+    client.put_object(Bucket=bucket, Key=f"north/{clip_key(digest_of(b'strange'))}", Body=b"strange")
+    client.put_object(Bucket=bucket, Key="elsewhere/object", Body=b"of others")
+    upload = client.create_multipart_upload(Bucket=bucket, Key=full["b.mp4"])["UploadId"]
+    forget(station, "kind = 'seal'")
+    wanted = {
+        "delete-marker": 1, "newer-version": 1, "newer-version-same": 1, "unknown-object": 1,
+        "upload-of-others": 1, "orphan": 3,
+    }  # fmt: skip
+    assert kinds(found(station)) == wanted
+    rows = found(station, "--repair")
+    assert kinds(rows) == wanted
+    assert {row["kind"] for row in rows if row["repaired"]} == {"newer-version-same", "orphan"}
+    assert kinds(found(station)) == {
+        "delete-marker": 1, "newer-version": 1, "unknown-object": 1, "upload-of-others": 1
+    }  # fmt: skip
+    newest = client.list_object_versions(Bucket=bucket, Prefix=full["c.txt"])["Versions"][0]["VersionId"]
+    lock = client.get_object_retention(Bucket=bucket, Key=full["c.txt"], VersionId=newest)["Retention"]
+    assert lock["Mode"] == "COMPLIANCE"
+    assert [row["UploadId"] for row in client.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
+    # Once it is known as this home's, and no docking uses it, it is ended.
+    key = clip_key(docked["b.mp4"]["sha256"])
+    note = {"key": key, "upload": upload, "sha256": docked["b.mp4"]["sha256"], "size": 1, "part_size": 1}
+    (station.home / "uploads" / f"{digest_of(key.encode())}.json").write_text(json.dumps(note))
+    assert kinds(found(station, "--repair"))["upload"] == 1
+    assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
+
+
+def test_stations_that_share_a_prefix(store: Store, bucket: str, tmp_path: Path) -> None:
+    homes = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        home = bucket_home(store, store.url(bucket, "shared"), folder)
+        home = Station(home.home, {**home.environment, "SEALDOCK_STATION_ID": name}).init()
+        home.dock(make_card(folder / "card", {"own.mp4": name.encode() * 100, "both.mp4": b"both"}))
+        homes.append(home)
+    for home in homes:
+        told = home.run("reconcile", "--json").expect(0).json
+        assert (told["found"], told["open"]) == (0, 0)
+        assert told["of_other_stations"] > 0

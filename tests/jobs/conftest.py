@@ -1,0 +1,33 @@
+"""Nodes put together in this process, from homes that the command line made."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("tests.support.station")
+
+from commands.common import build_node  # noqa: E402 - the assertions of what follows are rewritten first
+from config.settings import Settings  # noqa: E402 - same
+from jobs.node import Node  # noqa: E402 - same
+from tests.support.station import Station, thaw  # noqa: E402 - same
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Station:
+    return Station(tmp_path_factory.mktemp("blank") / "home").init()
+
+
+@pytest.fixture
+def home(blank: Station, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Station]:
+    monkeypatch.setenv("SEALDOCK_VAULT_IMMUTABLE", "off")
+    fresh = blank.copy(tmp_path / "home")
+    yield fresh
+    thaw(fresh.home)
+
+
+@pytest.fixture
+def node(home: Station) -> Iterator[Node]:
+    node = build_node(home.home, Settings.load(home.home))
+    yield node
+    node.close()
