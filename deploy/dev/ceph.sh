@@ -84,10 +84,11 @@ start_gateway() {
   return 1
 }
 
-# Who stores (station), who owns the bucket and sets its policy (owner), and who may store one MiB (small).
+# Who stores (station), reads (verifier), holds (custodian), owns the bucket and sets its policy (owner), and who may
+# store one MiB (small).
 make_users() {
   local user
-  for user in station owner small; do
+  for user in station verifier custodian owner small; do
     radosgw-admin user create --uid="$user" --display-name="$user" --access-key="test-$user" --secret-key="test-$user-secret"
   done
   radosgw-admin quota set --quota-scope=user --uid=small --max-size=1048576
@@ -114,6 +115,10 @@ TEST_S3_OWNER_ACCESS_KEY=test-owner
 TEST_S3_OWNER_SECRET_KEY=test-owner-secret
 TEST_S3_SMALL_ACCESS_KEY=test-small
 TEST_S3_SMALL_SECRET_KEY=test-small-secret
+TEST_S3_VERIFIER_ACCESS_KEY=test-verifier
+TEST_S3_VERIFIER_SECRET_KEY=test-verifier-secret
+TEST_S3_CUSTODIAN_ACCESS_KEY=test-custodian
+TEST_S3_CUSTODIAN_SECRET_KEY=test-custodian-secret
 ENVIRONMENT
 }
 

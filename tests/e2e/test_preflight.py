@@ -35,7 +35,7 @@ def test_a_bucket_that_cannot_lock(store: Store, tmp_path: Path) -> None:
 
 def test_a_credential_that_may_not_delete_proves_no_refusal(store: Store, tmp_path: Path) -> None:
     bucket = store.bucket(store.owner)
-    store.client(store.owner).put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "station"))
+    store.client(store.owner).put_bucket_policy(Bucket=bucket, Policy=policy(bucket))
     found = bucket_home(store, store.url(bucket), tmp_path).init().json("vault", "preflight")
     assert found["ok"]
     untried = {check["name"] for check in found["checks"] if check["outcome"] == "untried"}
