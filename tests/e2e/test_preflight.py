@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bucket import bucket_home, policy
+from tests.support.bucket import bucket_home, guarded_bucket, policy
 from tests.support.store import Store
 
 pytestmark = pytest.mark.slow
@@ -42,3 +42,12 @@ def test_a_credential_that_may_not_delete_proves_no_refusal(store: Store, tmp_pa
     assert untried == {
         f"refuses-{what}-{kind}" for what in ("delete", "bypass") for kind in ("single", "multipart")
     }
+
+
+def test_a_default_retention_is_no_reason_to_fail(store: Store, tmp_path: Path) -> None:
+    """Its date has fractions of a second, and is later than the locks that preflight asks for."""
+    bucket = guarded_bucket(store)
+    found = bucket_home(store, store.url(bucket), tmp_path).init().json("vault", "preflight")
+    outcomes = {check["name"]: check["outcome"] for check in found["checks"]}
+    assert found["ok"]
+    assert outcomes["default-retention"] == outcomes["extends-multipart"] == outcomes["extends-single"] == "yes"

@@ -12,7 +12,7 @@ from config.errors import all_errors
 from config.settings import Settings
 from tests.docs.console import ROOT, blocks, commands
 
-TEXT = (ROOT / "docs" / "operation.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 CRON = [block.text for block in blocks(TEXT) if block.kind == "cron"]
 JOBS = [line.split(None, 5)[5] for line in CRON[0].splitlines() if "=" not in line]
 
