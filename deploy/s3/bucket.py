@@ -105,8 +105,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--endpoint-url", metavar="URL", help="the store; without it AWS")
     parser.add_argument("--region", help="of the bucket, on AWS")
     for role, what in zip(ROLES, ("stores, reads, locks", "reads", "reads, holds, extends"), strict=True):
-        what = f"a user who {what}; may be given again"
-        parser.add_argument(f"--{role}", metavar="USER", action="append", default=[], help=what)
+        told = f"a user who {what}; may be given again"
+        parser.add_argument(f"--{role}", metavar="USER", action="append", default=[], help=told)
     parser.add_argument("--days", type=int, default=7, help="default retention in days (default: 7)")
     parser.add_argument("--print", action="store_true", help="only print the policy")
     return parser.parse_args()

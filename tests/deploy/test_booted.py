@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.docs.console import blocks
 from tests.support.booted import Machine, booted
-from tests.support.station import digest_of, flip, thaw, until
+from tests.support.station import ROOT, digest_of, flip, thaw, until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -33,7 +34,9 @@ def machine(folder: Path) -> Iterator[Machine]:
         machine.run("chmod", "755", "/etc/sealdock/alarm")
         # Here a loop device plays the card in a USB reader.
         stick = 'SUBSYSTEM=="block", KERNEL=="loop*", ENV{ID_BUS}="usb"'
-        machine.run("sh", "-c", f"echo '{stick}' >/etc/udev/rules.d/89-test.rules && udevadm control --reload")
+        machine.run(
+            "sh", "-c", f"echo '{stick}' >/etc/udev/rules.d/89-test.rules && udevadm control --reload"
+        )
         try:
             yield machine
         finally:
@@ -118,7 +121,11 @@ def test_what_was_installed_runs_as_its_own_user(machine: Machine) -> None:
 def test_the_program_has_under_hardening_what_it_needs(machine: Machine) -> None:
     """Media parsers keep their sandbox, and the clock can be read."""
     told = f"{HOME}/told.json"
-    lines = ("ExecStart=", "ExecStart=/opt/sealdock/.venv/bin/sealdock status --json", f"StandardOutput=file:{told}")
+    lines = (
+        "ExecStart=",
+        "ExecStart=/opt/sealdock/.venv/bin/sealdock status --json",
+        f"StandardOutput=file:{told}",
+    )
     with changed(machine, "sealdock-verify.service", *lines):
         machine.run("systemctl", "start", "sealdock-verify")
     status = json.loads(machine.run("cat", told).stdout)
@@ -131,18 +138,19 @@ def test_the_program_has_under_hardening_what_it_needs(machine: Machine) -> None
 def test_a_card_is_mounted_read_only_and_docked(machine: Machine, tmp_path: Path) -> None:
     image = card_image(tmp_path)
     before = digest_of(image)
-    with changed(machine, "sealdock-watch.service", "Environment=SEALDOCK_WATCH_UNKNOWN_VOLUMES=accept"):
-        with watching(machine), plugged_in(machine, image) as name:
-            until(lambda: machine.active(f"sealdock-card@{name}") == "active")
-            options = machine.out("findmnt", "-no", "OPTIONS", f"/media/sealdock/{name}").split(",")
-            assert {"ro", "nosuid", "nodev", "noexec", "norecovery"} <= set(options)
-            assert (Path("/sys/block") / name / "ro").read_text().strip() == "1"
-            until(lambda: [clip["state"] for clip in clips(machine)] == ["released"] * len(FILES))
-            (recorder,) = json.loads(machine.run("sealdock", "recorders", "list", "--json").stdout)
-            assert "volume:" in json.dumps(recorder)
-            pull_out(machine, name)
-            until(lambda: machine.active(f"sealdock-card@{name}") == "inactive")
-            until(lambda: machine.run("test", "-e", f"/media/sealdock/{name}", check=False).returncode == 1)
+    accepting = "Environment=SEALDOCK_WATCH_UNKNOWN_VOLUMES=accept"
+    edited = changed(machine, "sealdock-watch.service", accepting)
+    with edited, watching(machine), plugged_in(machine, image) as name:
+        until(lambda: machine.active(f"sealdock-card@{name}") == "active")
+        options = machine.out("findmnt", "-no", "OPTIONS", f"/media/sealdock/{name}").split(",")
+        assert {"ro", "nosuid", "nodev", "noexec", "norecovery"} <= set(options)
+        assert (Path("/sys/block") / name / "ro").read_text().strip() == "1"
+        until(lambda: [clip["state"] for clip in clips(machine)] == ["released"] * len(FILES))
+        (recorder,) = json.loads(machine.run("sealdock", "recorders", "list", "--json").stdout)
+        assert "volume:" in json.dumps(recorder)
+        pull_out(machine, name)
+        until(lambda: machine.active(f"sealdock-card@{name}") == "inactive")
+        until(lambda: machine.run("test", "-e", f"/media/sealdock/{name}", check=False).returncode == 1)
     assert digest_of(image) == before
     assert {clip["sha256"] for clip in clips(machine)} == {digest_of(data) for data in FILES.values()}
 
@@ -206,18 +214,32 @@ def test_a_service_that_dies_or_hangs_is_restarted_and_told_of(machine: Machine)
     assert f"{unit} failed on" in machine.journal("--priority=alert", "--identifier=sealdock-alarm")
 
 
-def test_the_timers_are_timers(machine: Machine) -> None:
-    names = [f"{name}.timer" for name in TIMERS]
-    machine.run("systemctl", "enable", "sealdock-watch", *names)
+def manual(heading: str) -> list[str]:
+    """The lines of systemctl in a section of the manual."""
+    section = (
+        (ROOT / "docs" / "operations.md").read_text("utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    )
+    (block,) = [block.text for block in blocks(section) if block.kind == "sh" and "systemctl" in block.text]
+    return [line for line in block.splitlines() if line.startswith("systemctl ")]
+
+
+def test_the_manual_starts_stops_and_starts_again(machine: Machine) -> None:
+    (enable,) = manual("Install on a server")
+    stop, start = manual("Upgrade")
+    names = [f"{name}.timer" for name in TIMERS if name != "sealdock-timestamps"]
+    machine.run("sh", "-c", enable)
+    for name in ("sealdock-watch", *names):
+        assert (machine.active(name), machine.out("systemctl", "is-enabled", name)) == ("active", "enabled")
     for name in names:
-        machine.run("systemctl", "start", name)
-        assert machine.active(name) == "active"
         assert machine.out("systemctl", "show", "--property=NextElapseUSecRealtime", "--value", name)
-        machine.run("systemctl", "stop", name)
+    machine.run("sh", "-c", stop)
+    assert {machine.active(name) for name in ("sealdock-watch", *names)} == {"inactive"}
+    machine.run("sh", "-c", start)
+    assert {machine.active(name) for name in ("sealdock-watch", *names)} == {"active"}
+    machine.run("sh", "-c", stop)
 
 
-def test_what_verify_finds_is_told(machine: Machine, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").write_bytes(b"footage to be changed")
+def test_what_verify_finds_is_told(machine: Machine, folder: Path) -> None:
     machine.run("mkdir", "-p", "/run/drop")
     machine.run("sh", "-c", "printf changed >/run/drop/a.mp4")
     machine.run("sealdock", "dock", "/run/drop")
@@ -232,7 +254,9 @@ def test_what_verify_finds_is_told(machine: Machine, folder: Path, tmp_path: Pat
     machine.run("systemctl", "start", "sealdock-verify")
 
 
-def test_a_local_vault_gets_the_immutable_attribute_where_that_is_wanted(machine: Machine, folder: Path) -> None:
+def test_a_local_vault_gets_the_immutable_attribute_where_that_is_wanted(
+    machine: Machine, folder: Path
+) -> None:
     source = "/opt/sealdock/deploy/systemd/local-vault.conf"
     machine.run("install", "-D", source, "/etc/systemd/system/sealdock-watch.service.d/local-vault.conf")
     machine.run("sh", "-c", "mkdir -p /media/sealdock/drop && printf immutable >/media/sealdock/drop/i.mp4")
@@ -245,4 +269,6 @@ def test_a_local_vault_gets_the_immutable_attribute_where_that_is_wanted(machine
         digest = digest_of(b"immutable")
         until(lambda: digest in {clip["sha256"] for clip in clips(machine) if clip["state"] == "released"})
     path = folder / f"var/lib/sealdock/vault/clips/sha256/{digest[:2]}/{digest}"
-    assert "i" in subprocess.run(["lsattr", path], check=True, capture_output=True, text=True).stdout.split()[0]
+    assert (
+        "i" in subprocess.run(["lsattr", path], check=True, capture_output=True, text=True).stdout.split()[0]
+    )

@@ -94,7 +94,8 @@ def on_bucket(client: "S3Client", bucket: str) -> Iterator[tuple[str, Callable[[
     yield (
         "switch object lock off",
         lambda: client.put_object_lock_configuration(
-            Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Disabled"}  # type: ignore[typeddict-item]
+            Bucket=bucket,
+            ObjectLockConfiguration={"ObjectLockEnabled": "Disabled"},  # type: ignore[typeddict-item]
         ),
     )
 
@@ -214,7 +215,10 @@ def test_a_verifier_reads_and_nothing_else(scene: Scene, tmp_path: Path) -> None
         there: Any = {"Bucket": scene.bucket, "Key": key, "VersionId": version}
         more = iter(
             [
-                ("extend", lambda there=there, later=later: client.put_object_retention(**there, Retention=later)),
+                (
+                    "extend",
+                    lambda there=there, later=later: client.put_object_retention(**there, Retention=later),
+                ),
                 ("write", lambda key=key: client.put_object(Bucket=scene.bucket, Key=key, Body=b"other")),
             ]
         )
@@ -247,7 +251,9 @@ def test_what_the_station_writes_on_top_is_found(store: Store, tmp_path: Path) -
     station = bucket_home(store, store.url(bucket), tmp_path).init()
     assert station.dock(make_card(tmp_path / "card", {"A.MP4": b"a"}))["ok"]
     client = store.client(store.station)
-    keys = {row["Key"] for row in client.list_object_versions(Bucket=bucket)["Versions"] if "clips/" in row["Key"]}
+    keys = {
+        row["Key"] for row in client.list_object_versions(Bucket=bucket)["Versions"] if "clips/" in row["Key"]
+    }
     for key in keys:
         client.put_object(Bucket=bucket, Key=key, Body=b"other")
     found = station.run("verify", "--level", "lock", "--json").expect(44).json
@@ -271,7 +277,8 @@ def test_a_bucket_that_cannot_lock_is_refused(store: Store) -> None:
     plain = store.bucket(store.owner, ObjectLockEnabledForBucket=False)
     done = subprocess.run(
         [sys.executable, ROOT / "deploy/s3/bucket.py", plain, "--endpoint-url", store.endpoint],
-        check=False, capture_output=True, timeout=60, env={"PATH": os.environ["PATH"], **store.owner.variables()},
+        check=False, capture_output=True, timeout=60,
+        env={"PATH": os.environ["PATH"], **store.owner.variables()},
     )  # fmt: skip
     assert done.returncode == 1
     assert b"The store does not do it" in done.stderr

@@ -15,7 +15,10 @@ from tests.support.station import Station
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
-PAGE = "## A second page" + (ROOT / "README.md").read_text("utf-8").split("\n## A second page")[1].split("\n## ")[0]
+PAGE = (
+    "## A second page"
+    + (ROOT / "README.md").read_text("utf-8").split("\n## A second page")[1].split("\n## ")[0]
+)
 
 
 @pytest.fixture

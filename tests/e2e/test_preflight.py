@@ -50,4 +50,6 @@ def test_a_default_retention_is_no_reason_to_fail(store: Store, tmp_path: Path) 
     found = bucket_home(store, store.url(bucket), tmp_path).init().json("vault", "preflight")
     outcomes = {check["name"]: check["outcome"] for check in found["checks"]}
     assert found["ok"]
-    assert outcomes["default-retention"] == outcomes["extends-multipart"] == outcomes["extends-single"] == "yes"
+    assert (
+        outcomes["default-retention"] == outcomes["extends-multipart"] == outcomes["extends-single"] == "yes"
+    )

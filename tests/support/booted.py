@@ -20,14 +20,14 @@ _INSIDE = r"""
 set -euo pipefail
 mount --make-rprivate /
 cp -a /etc "$1/etc" && mount --bind "$1/etc" /etc
-# Only what this test starts: nothing that this computer has enabled, and nothing that would change its kernel.
+# Only what the test starts: nothing that this computer has enabled or that would change its kernel.
 rm -rf /etc/systemd/system/*.wants /etc/systemd/system/*.requires
 for unit in systemd-logind systemd-udev-trigger systemd-sysctl systemd-modules-load systemd-binfmt \
     systemd-random-seed systemd-remount-fs systemd-machine-id-commit systemd-update-utmp; do
   ln -sf /dev/null "/etc/systemd/system/$unit.service"
 done
-for unit in proc-sys-fs-binfmt_misc.automount dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
-    sys-fs-fuse-connections.mount; do
+for unit in proc-sys-fs-binfmt_misc.automount dev-hugepages.mount sys-kernel-debug.mount \
+    sys-kernel-tracing.mount sys-fs-fuse-connections.mount; do
   ln -sf /dev/null "/etc/systemd/system/$unit"
 done
 mkdir -p /etc/udev/rules.d && ln -sf /dev/null /etc/udev/rules.d/80-net-setup-link.rules
