@@ -61,7 +61,7 @@ def policy(bucket: str, users: Mapping[str, Iterable[str]]) -> dict[str, Any]:
 
 
 def principal(name: str) -> str:
-    """Return how a policy names a user: an ARN as it is; else a user of a Ceph, ``TENANT$USER`` or ``USER``."""
+    """Return how a policy names a user: an ARN as it is; else a Ceph's ``TENANT$USER`` or ``USER``."""
     if name.startswith("arn:"):
         return name
     tenant, _, user = name.rpartition("$")

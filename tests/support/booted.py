@@ -94,6 +94,16 @@ class Machine:
         return self.out("journalctl", "--no-pager", "--output=cat", *options)
 
 
+def cannot_boot() -> str:
+    """Say why no machine can be booted here; empty where it can."""
+    if not Path("/lib/systemd/systemd").exists() or shutil.which("udevadm") is None:
+        return "there is no systemd or no udev here; their Debian packages have these names"
+    enter = ["unshare", "--mount", "--pid", "--fork", "--cgroup", "--uts", "--ipc", "--mount-proc"]
+    tried = ["mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"]
+    done = subprocess.run([*enter, *tried], check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    return "" if done.returncode == 0 else f"no namespaces or control groups here: {done.stderr.decode()}"
+
+
 @contextmanager
 def booted(folder: Path) -> Iterator[Machine]:
     """Boot a machine whose files are in ``folder``, and end it."""
