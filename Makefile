@@ -19,7 +19,7 @@ setup: ## install what is missing: system packages, .venv, locked dependencies, 
 	@PYTHON='$(PYTHON)' deploy/dev/setup.sh
 
 test: ## set up, then run the tests as an ordinary user (PYTEST_ARGS="-k seal" passes arguments on)
-	@PYTHON='$(PYTHON)' deploy/dev/setup.sh faketime initdb=postgresql $(CEPH)
+	@PYTHON='$(PYTHON)' deploy/dev/setup.sh faketime initdb=postgresql systemd-analyze=systemd udevadm=udev mkfs.ext4=e2fsprogs $(CEPH)
 	@deploy/dev/test.sh $(PYTEST_ARGS)
 
 lint: setup ## set up, then check style, types and the import contract

@@ -136,7 +136,7 @@ def owner_warning(role: str | None, *, owns_tables: bool) -> str | None:
         return None
     return _(
         "The register's role {role} owns its tables: it could take away what keeps records from being "
-        "changed. docs/operation.md says how to give the tables an owner of their own."
+        "changed. docs/operations.md says how to give the tables an owner of their own."
     ).format(role=role)
 
 

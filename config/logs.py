@@ -2,7 +2,7 @@
 
 Sources log with the standard library (``_log.info("clip-confirmed", extra={"clip": …})``), so that a module
 costs nothing to import; what makes a line of an event is structlog, loaded when the first one is shown.
-``docs/operation.md`` lists every event.
+``docs/operations.md`` lists every event.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The metrics of the station service, named as Prometheus advises; docs/operation.md lists them."""
+"""The metrics of the station service, named as Prometheus advises; docs/operations.md lists them."""
 
 from collections.abc import Iterator
 from datetime import datetime

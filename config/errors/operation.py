@@ -15,7 +15,7 @@ class UnhealthyError(OperationError):
     exit_code = 78
     happened = mark("The station is not well: {problems}.")
     safe = mark("Nothing was changed; what waits goes on by itself when the cause has gone.")
-    todo = mark("See `sealdock status`, the log of the service, and its manual, docs/operation.md.")
+    todo = mark("See `sealdock status`, the log of the service, and its manual, docs/operations.md.")
     retriable = True
 
 

@@ -53,7 +53,7 @@ class RegisterRefusedError(RegisterError):
     safe = mark("Nothing was changed.")
     todo = mark(
         "Check role, password and database in database.url, and what the role may do; "
-        "docs/operation.md says how roles and database are made."
+        "docs/operations.md says how roles and database are made."
     )
 
 

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # A Ceph cluster of one node with an S3 gateway, on loopback, for tests: a monitor, one OSD on a sparse file, a gateway.
 #   ceph.sh start DIR [PORT]   make it in a new folder DIR; the monitor takes the port after PORT (default 7480)
+#   ceph.sh vault DIR [PORT]   the same with a bucket for a vault; prints a station's settings, for a shell to eval
 #   ceph.sh stop DIR           end what runs there and remove DIR
 # What pytest has to know is left in DIR/environment. The keys there are for tests and open nothing else.
 # Needs root, and the Debian packages ceph-mon, ceph-osd, radosgw and ceph-common. No systemd, no manager daemon.
 set -euo pipefail
 umask 022
+# shellcheck source=deploy/dev/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 usage() {
-  sed -n '2,6s/^# //p' "$0" >&2
+  sed -n '2,7s/^# //p' "$0" >&2
   exit 2
 }
 action=${1:-} dir=${2:-} port=${3:-7480}
@@ -84,10 +87,11 @@ start_gateway() {
   return 1
 }
 
-# Who stores (station), who owns the bucket and sets its policy (owner), and who may store one MiB (small).
+# Who stores (station), reads (verifier), holds (custodian), owns the bucket and sets its policy (owner), and who may
+# store one MiB (small).
 make_users() {
   local user
-  for user in station owner small; do
+  for user in station verifier custodian owner small; do
     radosgw-admin user create --uid="$user" --display-name="$user" --access-key="test-$user" --secret-key="test-$user-secret"
   done
   radosgw-admin quota set --quota-scope=user --uid=small --max-size=1048576
@@ -95,6 +99,8 @@ make_users() {
 }
 
 start() {
+  ((EUID == 0)) || fail "Only root can start a Ceph here"
+  [[ ! -e $dir/ceph.conf ]] || fail "There is a Ceph in $dir already; ceph.sh stop $dir ends and removes it"
   mkdir -p "$dir"/{run,log,mon,osd}
   cd "$dir"
   dir=$PWD
@@ -114,7 +120,23 @@ TEST_S3_OWNER_ACCESS_KEY=test-owner
 TEST_S3_OWNER_SECRET_KEY=test-owner-secret
 TEST_S3_SMALL_ACCESS_KEY=test-small
 TEST_S3_SMALL_SECRET_KEY=test-small-secret
+TEST_S3_VERIFIER_ACCESS_KEY=test-verifier
+TEST_S3_VERIFIER_SECRET_KEY=test-verifier-secret
+TEST_S3_CUSTODIAN_ACCESS_KEY=test-custodian
+TEST_S3_CUSTODIAN_SECRET_KEY=test-custodian-secret
 ENVIRONMENT
+}
+
+# A bucket of the owner's, with the policy for stations, and the settings of a home whose vault it is.
+vault() {
+  start
+  AWS_ACCESS_KEY_ID=test-owner AWS_SECRET_ACCESS_KEY=test-owner-secret "$venv/bin/python" "$root/deploy/s3/bucket.py" \
+    evidence --endpoint-url "http://127.0.0.1:$port" --station station --verifier verifier --custodian custodian \
+    --days 1 >log/bucket.log
+  (umask 077 && printf '[default]\naws_access_key_id = test-station\naws_secret_access_key = test-station-secret\n' \
+    >station.credentials)
+  printf 'export SEALDOCK_VAULT_URL=%q SEALDOCK_VAULT_CREDENTIALS_FILE=%q\n' \
+    "s3://evidence?endpoint_url=http%3A%2F%2F127.0.0.1%3A$port" "$dir/station.credentials"
 }
 
 stop() {
@@ -131,6 +153,7 @@ stop() {
 
 case $action in
   start) start ;;
+  vault) vault ;;
   stop) stop ;;
   *) usage ;;
 esac

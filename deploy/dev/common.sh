@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it: where the checkout is, and who runs the tests.
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+root=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 venv=$root/.venv
 
 # The tests run as an ordinary user: root reads and writes everything, so a permission test run as root proves nothing.

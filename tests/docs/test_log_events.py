@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from config.logs import FOREIGN
 from tests.docs.console import ROOT
 
-TEXT = (ROOT / "docs" / "operation.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error"}
 ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 

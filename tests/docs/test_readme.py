@@ -11,7 +11,7 @@ CHINESE = (ROOT / "README.zh-CN.md").read_text("utf-8")
 
 def test_the_first_round_prints_what_the_readme_says(tmp_path: Path) -> None:
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
-    script = steps(ENGLISH)
+    script = steps(ENGLISH.split("\n## A second page")[0])
     assert len(script) == 9
     # Immutable files would outlive the test where root runs it.
     environment = {"SEALDOCK_STATION_ID": "station-07", "SEALDOCK_VAULT_IMMUTABLE": "off"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bucket import bucket_home, policy
+from tests.support.bucket import bucket_home, guarded_bucket, policy
 from tests.support.station import Station, make_card
 from tests.support.store import Store
 
@@ -69,7 +69,7 @@ def test_a_bucket_that_cannot_lock(store: Store, tmp_path: Path) -> None:
 
 def test_a_credential_that_may_not_delete_proves_no_refusal(store: Store, tmp_path: Path) -> None:
     bucket = store.bucket(store.owner)
-    store.client(store.owner).put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "station"))
+    store.client(store.owner).put_bucket_policy(Bucket=bucket, Policy=policy(bucket))
     station = bucket_home(store, store.url(bucket), tmp_path)
     station.ok("init")
     found = station.json("vault", "preflight")
@@ -115,3 +115,12 @@ def test_the_vault_in_the_home_is_allowed_by_init(station: Station) -> None:
     assert station.json("config", "show")["vault"]["allow_advisory"] is True
     (settings,) = (station.home / "sealdock.toml").read_text().split("[vault]\n")[1:]
     assert settings.endswith("allow_advisory = true\n")
+def test_a_default_retention_is_no_reason_to_fail(store: Store, tmp_path: Path) -> None:
+    """Its date has fractions of a second, and is later than the locks that preflight asks for."""
+    bucket = guarded_bucket(store)
+    found = bucket_home(store, store.url(bucket), tmp_path).init().json("vault", "preflight")
+    outcomes = {check["name"]: check["outcome"] for check in found["checks"]}
+    assert found["ok"]
+    assert (
+        outcomes["default-retention"] == outcomes["extends-multipart"] == outcomes["extends-single"] == "yes"
+    )

@@ -143,7 +143,7 @@ def test_locks_roll_and_holds_on_a_real_store(store: Store, bucket: str, tmp_pat
 
 def test_a_station_that_may_not_hold_says_so(store: Store, tmp_path: Path) -> None:
     bucket = store.bucket(store.owner)
-    store.client(store.owner).put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "station"))
+    store.client(store.owner).put_bucket_policy(Bucket=bucket, Policy=policy(bucket))
     station = bucket_home(store, store.url(bucket), tmp_path).init()
     (clip,) = station.dock(make_card(tmp_path / "card", {"A.MP4": b"a"}))["clips"]
     station.run("hold", "set", clip["id"], "--reason", "complaint").expect(58)

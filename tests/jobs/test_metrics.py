@@ -10,7 +10,7 @@ from metadata.models import Alert, Station, StoredKind, StoredVersion
 from tests.docs.console import ROOT
 from tests.support.register import AT, STATION, add_clip, add_docking
 
-TEXT = (ROOT / "docs" / "operation.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 DIGEST = "ab" * 32
 
 

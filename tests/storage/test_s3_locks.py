@@ -28,7 +28,7 @@ from storage.s3.bucket import Bucket, base64_md5
 from storage.s3.multipart import PART
 from storage.s3.vault import S3Vault
 from storage.vault import LockMode
-from tests.support.bucket import policy
+from tests.support.bucket import guarded_bucket
 from tests.support.store import Store, User
 
 pytestmark = pytest.mark.slow
@@ -275,11 +275,11 @@ def test_a_full_store(store: Store, opened: Open, until: datetime, tmp_path: Pat
 
 
 def test_the_policy_of_the_manual(store: Store, opened: Open, until: datetime, tmp_path: Path) -> None:
-    bucket = store.bucket(store.owner)
     owner, station = store.client(store.owner), store.client(store.station)
     with pytest.raises(VaultRefusedError):
-        opened(bucket).prepare()
-    owner.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, "station"))
+        opened(store.bucket(store.owner)).prepare()
+    bucket = guarded_bucket(store)
+    until += timedelta(days=2)  # longer than the default retention
     vault = opened(bucket)
     vault.prepare()
     data = bytes(PART + 1)

@@ -1,6 +1,9 @@
-"""A home whose vault is in a bucket, and the policy that the manual has for such buckets."""
+"""A home whose vault is in a bucket, and buckets made as the manual says."""
 
-import re
+import os
+import secrets
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.support.station import ROOT, Station
@@ -23,8 +26,23 @@ def bucket_home(store: Store, url: str, folder: Path, user: User | None = None) 
     return BucketStation(folder / "home", settings)
 
 
-def policy(bucket: str, user: str) -> str:
-    """Return the policy that the manual shows, for this bucket and user."""
-    text = (ROOT / "docs" / "operation.md").read_text("utf-8")
-    (shown,) = re.findall(r"```json\n(\{.+?\n\})\n```", text, re.DOTALL)
-    return str(shown).replace("evidence-north", bucket).replace("user/station", f"user/{user}")
+def guarded_bucket(store: Store, days: int = 1) -> str:
+    """Have the project's program make a bucket of the owner's, with the policy for all users; its name."""
+    name = f"evidence-{secrets.token_hex(6)}"
+    _bucket(name, "--endpoint-url", store.endpoint, "--days", str(days), **store.owner.variables())
+    return name
+
+
+def policy(bucket: str) -> str:
+    """Return the policy of a bucket as the project's program prints it."""
+    return _bucket(bucket, "--print")
+
+
+def _bucket(*arguments: str, **variables: str) -> str:
+    users = ["--station", "station", "--verifier", "verifier", "--custodian", "custodian"]
+    done = subprocess.run(
+        [sys.executable, ROOT / "deploy" / "s3" / "bucket.py", *arguments, *users],
+        check=True, stdout=subprocess.PIPE, timeout=60, text=True,
+        env={"PATH": os.environ["PATH"], **variables},
+    )  # fmt: skip
+    return done.stdout

@@ -30,6 +30,10 @@ class User:
         )
         return path
 
+    def variables(self) -> dict[str, str]:
+        """Return the credentials as the AWS tools read them from the environment."""
+        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
+
 
 @dataclass(frozen=True)
 class Store:
@@ -40,6 +44,8 @@ class Store:
     owner: User
     small: User
     """One with a quota of one MiB."""
+    verifier: User
+    custodian: User
 
     @classmethod
     def from_environment(cls) -> "Store | None":
@@ -50,7 +56,8 @@ class Store:
         def user(infix: str) -> User:
             return User(os.environ[f"TEST_S3_{infix}ACCESS_KEY"], os.environ[f"TEST_S3_{infix}SECRET_KEY"])
 
-        return cls(os.environ["TEST_S3_ENDPOINT"], user(""), user("OWNER_"), user("SMALL_"))
+        names = ("", "OWNER_", "SMALL_", "VERIFIER_", "CUSTODIAN_")
+        return cls(os.environ["TEST_S3_ENDPOINT"], *map(user, names))
 
     def url(self, bucket: str, prefix: str = "", endpoint: str | None = None) -> str:
         """Return the URL of a vault in a bucket."""

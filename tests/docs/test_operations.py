@@ -12,7 +12,7 @@ from config.errors import all_errors
 from config.settings import Settings
 from tests.docs.console import ROOT, blocks, commands
 
-TEXT = (ROOT / "docs" / "operation.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 CRON = [block.text for block in blocks(TEXT) if block.kind == "cron"]
 JOBS = [line.split(None, 5)[5] for line in CRON[0].splitlines() if "=" not in line]
 
@@ -69,3 +69,36 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
         capture_output=True, check=False, timeout=60, text=True,
     )  # fmt: skip
     assert done.stdout.split("\n")[:2] == ["dock", "--reread"], done
+
+
+def test_every_alert_is_explained() -> None:
+    table = TEXT.split("\n## Alerts\n")[1].split("\n## ")[0]
+    explained = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
+    sources = [path.read_text("utf-8") for path in (ROOT / "jobs").glob("*.py")]
+    raised = {
+        name.strip('"') if name.startswith('"') else _constant(text, name)
+        for text in sources
+        for name in re.findall(r"raise_alert\(\s*session, ([^,]+),", text)
+    }
+    assert explained == raised
+
+
+def _constant(text: str, name: str) -> str:
+    found = re.search(rf'^{name} = "([a-z-]+)"', text, re.MULTILINE)
+    assert found is not None, name
+    return found[1]
+
+
+def test_every_unit_is_explained() -> None:
+    table = TEXT.split("\n| Unit |")[1].split("\n\n")[0]
+    explained = set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
+    units = {path.name for path in (ROOT / "deploy" / "systemd").glob("sealdock-*")}
+    started_by_timer = {name.replace(".timer", ".service") for name in units if name.endswith(".timer")}
+    assert explained == units - started_by_timer
+    named = set(re.findall(r"`?(sealdock-[a-z-]+\.(?:timer|service))\b", TEXT))
+    assert named - units == set()
+
+
+def test_files_named_exist() -> None:
+    named = set(re.findall(r"\bdeploy/[\w/.-]*\w", TEXT))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
