@@ -7,7 +7,6 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy.engine import make_url
 
-from config.credentials import AccessKeys
 from config.errors import (
     InvalidSettingError,
     KeyFileExposedError,
@@ -396,76 +395,3 @@ def test_the_owner_s_address_is_a_secret_too(home: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SEALDOCK_DATABASE_OWNER_URL", "postgresql://db.example/x")
     with pytest.raises(InvalidSettingError, match="sslmode"):
         Settings.load(home)
-
-
-ACCESS = {"SEALDOCK_VAULT_ACCESS_KEY": "station-1", "SEALDOCK_VAULT_SECRET_KEY": SECRET}
-
-
-def test_access_keys_of_a_store_from_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Settings.load(home).vault_credentials is None
-    for name, value in ACCESS.items():
-        monkeypatch.setenv(name, value)
-    settings = Settings.load(home)
-    assert settings.vault_credentials == AccessKeys("station-1", SECRET)
-    monkeypatch.setenv("SEALDOCK_VAULT_SESSION_TOKEN", "for-an-hour")
-    settings = Settings.load(home)
-    assert settings.vault_credentials == AccessKeys("station-1", SECRET, "for-an-hour")
-    shown = json.dumps(settings.masked()) + repr(settings) + str(settings) + repr(settings.vault_credentials)
-    assert SECRET not in shown
-    assert "for-an-hour" not in shown
-    masked = settings.masked()["vault"]
-    assert [masked[name] for name in ("secret_key", "session_token")] == ["***", "***"]
-    assert settings.masked()["vault"]["access_key"] == "station-1"
-
-
-def test_access_keys_of_a_store_from_files(home: Path) -> None:
-    write(home, "[vault]\naccess_key = 'station-1'\nsecret_key_file = 'database.secret'")
-    secret_file(home, data=SECRET.encode())
-    settings = Settings.load(home)
-    assert settings.vault_credentials == AccessKeys("station-1", SECRET)
-    secret_file(home, data=SECRET.encode(), mode=0o640)
-    with pytest.raises(KeyFileExposedError):
-        Settings.load(home)
-
-
-@pytest.mark.parametrize("key", ["secret_key", "session_token"])
-def test_a_secret_of_a_store_has_no_place_in_the_file(home: Path, key: str) -> None:
-    write(home, f"[vault]\naccess_key = 'station-1'\n{key} = '{SECRET}'")
-    with pytest.raises(SecretInFileError) as caught:
-        Settings.load(home)
-    assert caught.value.facts == {"key": f"vault.{key}"}
-    assert SECRET not in caught.value.sentence()
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"ACCESS_KEY": "a"},
-        {"SECRET_KEY": SECRET},
-        {"SESSION_TOKEN": SECRET},
-        {"ACCESS_KEY": "a", "SECRET_KEY": SECRET, "CREDENTIALS_FILE": "file"},
-    ],
-)
-def test_half_of_the_credentials_and_two_of_them(
-    home: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
-) -> None:
-    for name, value in given.items():
-        monkeypatch.setenv(f"SEALDOCK_VAULT_{name}", value)
-    with pytest.raises(InvalidSettingError) as caught:
-        Settings.load(home)
-    assert caught.value.facts["key"] == "vault"
-    assert SECRET not in caught.value.sentence()
-
-
-def test_credentials_from_the_environment_win(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(home, "[vault]\ncredentials_file = 'vault.credentials'")
-    assert Settings.load(home).vault_credentials == home / "vault.credentials"
-    for name, value in ACCESS.items():
-        monkeypatch.setenv(name, value)
-    assert Settings.load(home).vault_credentials == AccessKeys("station-1", SECRET)
-    for name in ACCESS:
-        monkeypatch.delenv(name)
-    write(home, "[vault]\naccess_key = 'station-1'\nsecret_key_file = 'database.secret'")
-    secret_file(home, data=SECRET.encode())
-    monkeypatch.setenv("SEALDOCK_VAULT_CREDENTIALS_FILE", "other")
-    assert Settings.load(home).vault_credentials == home / "other"

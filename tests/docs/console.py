@@ -20,7 +20,7 @@ _CHANGING = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "<digest>"),
     # The card's own times are the same every run; those of a docking are not.
     (re.compile(r"\b(?!2026-03-01)\d{4}-\d\d-\d\d \d\d:\d\d\b"), "<time>"),
-    (re.compile(r"folder:\d+:\d+"), "<folder>"),
+    (re.compile(r"folder:[a-z0-9-]+:\d+:\d+"), "<folder>"),
     (re.compile(r" +\d+(\.\d+)? (B|[KMGT]iB)\b"), " <size>"),  # ffmpeg's versions differ
 )
 
