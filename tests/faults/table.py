@@ -43,7 +43,7 @@ def page() -> str:
     for item in rows.items:
         for mark in item.iter_markers("fault"):
             title, happened = mark.args
-            heading = str(getattr(item, "module").__doc__).split("\n", 1)[0].removesuffix(".")
+            heading = str(item.module.__doc__).split("\n", 1)[0].removesuffix(".")
             # Several tests may stand behind one row.
             sections.setdefault(heading, {})[f"| {title} | {happened} | nothing |\n"] = None
     return _HEAD + "".join(

@@ -32,7 +32,9 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
     """Let a folder, with what is in it, be a small disk of its own."""
     folder.mkdir(exist_ok=True)
     own = shutil.copytree(folder, folder.with_name(f"{folder.name}-aside"), dirs_exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False
+    ).returncode:
         pytest.skip("no mounts here")
     try:
         shutil.copytree(own, folder, dirs_exist_ok=True)
@@ -84,7 +86,8 @@ def test_a_full_disk_of_the_register(station: Station, tmp_path: Path, story: St
         if (station.home / name).exists():
             (station.home / name).rename(disk / name)
     there = replace(
-        station, environment={**station.environment, "SEALDOCK_DATABASE_URL": f"sqlite:///{disk / 'register.db'}"}
+        station,
+        environment={**station.environment, "SEALDOCK_DATABASE_URL": f"sqlite:///{disk / 'register.db'}"},
     )
 
     def rows(query: str) -> list[tuple[object, ...]]:
@@ -109,7 +112,9 @@ def test_a_read_only_spool(scene: Scene, story: Story) -> None:
     station = scene.station
     with small_disk(station.spool, "16m"):
         remount(station.spool, "ro")
-        story.docked(station.run("dock", scene.card, "--json", SEALDOCK_SPOOL_MIN_FREE_BYTES="0", **IMPATIENT))
+        story.docked(
+            station.run("dock", scene.card, "--json", SEALDOCK_SPOOL_MIN_FREE_BYTES="0", **IMPATIENT)
+        )
         assert scene.lost() == []
         remount(station.spool, "rw")
         story.docked(station.run("dock", scene.card, "--json", SEALDOCK_SPOOL_MIN_FREE_BYTES="0"))

@@ -14,10 +14,16 @@ from tests.support.store import Store, User
 pytestmark = pytest.mark.slow
 
 MIB = 1 << 20
-FILES: dict[str | bytes, bytes] = {"small.mp4": b"small" * 1000, "large.mp4": bytes(range(256)) * (17 * MIB // 256)}
+FILES: dict[str | bytes, bytes] = {
+    "small.mp4": b"small" * 1000,
+    "large.mp4": bytes(range(256)) * (17 * MIB // 256),
+}
 NOBODY = User("station", "a-secret")
 IMPATIENT = {"SEALDOCK_DOCKING_PATIENCE_SECONDS": "1"}
-Q, W = "`dock` 33, quarantined (`{}`) → alert `quarantined`", "`dock` 33, waiting (`vault-unavailable`) → no alert"
+Q, W = (
+    "`dock` 33, quarantined (`{}`) → alert `quarantined`",
+    "`dock` 33, waiting (`vault-unavailable`) → no alert",
+)
 LIES = {
     Lie.KEEPS_NOTHING: ("answers 200 to a clip and keeps nothing", Q.format("object-missing")),
     Lie.OTHER_BYTES: ("keeps other bytes than it was sent", Q.format("digest-mismatch")),

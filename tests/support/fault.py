@@ -42,9 +42,7 @@ class Scene:
     @classmethod
     def of(cls, station: Station, card: Path) -> "Scene":
         """Look at a home with a local vault, and at a card as it is now."""
-        digests = {
-            str(path.relative_to(card)): digest_of(path) for path in card.rglob("*") if path.is_file()
-        }
+        digests = {str(path.relative_to(card)): digest_of(path) for path in card.rglob("*") if path.is_file()}
 
         def fetch(key: str, _version: str) -> str:
             return digest_of(station.vault / key)
@@ -122,6 +120,10 @@ class Story:
         assert found["ok"] is (ran.code == 0)
         return found
 
+    def saw(self, what: str) -> None:
+        """Tell what the lines before have asserted."""
+        self._seen.append(what)
+
     def states(self, what: str, scene: Scene) -> None:
         """Tell what the register says of all clips; ``what`` is what was waited for."""
         fates = _fates(scene.rows("SELECT state, reason FROM clip"))
@@ -138,7 +140,9 @@ class Story:
         if not ran.out:
             self.ran("verify", ran)
             return
-        self._tell("verify", ran.code, sorted({f"`{row['problem']}`" for row in ran.json["failed"]}) or ["clean"])
+        self._tell(
+            "verify", ran.code, sorted({f"`{row['problem']}`" for row in ran.json["failed"]}) or ["clean"]
+        )
 
     def ends(self, scene: Scene) -> None:
         """Look at it all once more: nothing is lost, the card is whole, ``verify`` is clean, the row is true."""

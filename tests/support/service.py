@@ -57,7 +57,12 @@ def finish(station: Station, root: Path, clips: int, *, within: float = 120) -> 
 
 
 def kill_at_random(
-    station: Station, root: Path, *, seconds: float, seed: int, on_kill: Callable[[int], None] = lambda _: None
+    station: Station,
+    root: Path,
+    *,
+    seconds: float,
+    seed: int,
+    on_kill: Callable[[int], None] = lambda _: None,
 ) -> list[Path]:
     """Start the service and kill it, again and again; folders with clips keep appearing. Return the folders.
 
