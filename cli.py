@@ -54,7 +54,15 @@ class LazyGroup(click.Group):
             return None
         module, _colon, name = place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
+        return _localised(command)
+
+
+def _localised(command: click.Command) -> click.Command:
+    if messages.current() == "en":
         return command
+    from commands.helptext import localise
+
+    return localise(command)
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,7 +93,11 @@ def main() -> None:
     gc.set_threshold(100_000)
     messages.use(os.environ.get("SEALDOCK_LANGUAGE", "auto") if _language_known() else "auto")
     try:
-        code = root.main(prog_name="sealdock", standalone_mode=False)
+        if messages.current() != "en":
+            from commands.helptext import use_for_click
+
+            use_for_click(root.context_settings)
+        code = _localised(root).main(prog_name="sealdock", standalone_mode=False)
     except click.exceptions.Abort:
         click.echo(
             _("Stopped. Whatever was reported safe is safe; the rest goes on at the next start."), err=True

@@ -1,22 +1,24 @@
 """The docking workflow: it reads like the way of a clip, a stage a line (design, section 2).
 
-Every stage is a durable step that may run twice: the register says what is done already. Kill the
-process anywhere, and the next start goes on from the last recorded step.
+Each step of a docking is durable and may run twice. How far a clip has come stands in the register alone
+(ADR 0013): kill the process anywhere, and the next start goes on with what has not ended.
 """
 
 import logging
-from collections import deque
+import queue
+import threading
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, TypeVar
 
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS
 
 from config.errors import RegisterError, SealdockError
 from ingest.names import from_uri
 from ingest.source import FolderSource
 from jobs import clearing, closing, offloading, probing, rechecking, sealing, storing
 from jobs.acceptance import Unknown
+from jobs.node import Node
 from jobs.registration import DockingRequest, register_docking
 from jobs.running import running
 from jobs.verdict import Verdict
@@ -36,17 +38,7 @@ def docking(
         problem = inventory(docking_id, source, officer, reread, operator, unknown)
         if problem is not None:
             return problem
-        work = plan(docking_id)
-        clips: deque[Any] = deque()
-        for position in work["positions"][: work["parallel"]]:
-            clips.append(_start(docking_id, position))
-        # Signing waits until the first clips are under way: it needs nothing from the card.
-        sign_inventory(docking_id)
-        for position in work["positions"][work["parallel"] :]:
-            _end(clips.popleft())
-            clips.append(_start(docking_id, position))
-        while clips:
-            _end(clips.popleft())
+        bring_in(docking_id)
         recheck(docking_id)
         close(docking_id)
         publish(docking_id)
@@ -54,44 +46,21 @@ def docking(
     return None
 
 
-@DBOS.workflow(name="clip", max_recovery_attempts=None)
 def clip(docking_id: str, position: int) -> None:
     """Bring in one clip, from the card to a confirmed version in the vault."""
-    if not _done(offload, docking_id, position):
+    if offload(docking_id, position) is not Verdict.DONE:
         return
     found = probe(docking_id, position)
-    if _done(seal, docking_id, position, found) and _done(store, docking_id, position):
+    if seal(docking_id, position, found) is Verdict.DONE and store(docking_id, position) is Verdict.DONE:
         confirm(docking_id, position)
 
 
-def _start(docking_id: str, position: int) -> Any:
-    with SetWorkflowID(f"{docking_id}/{position}"):
-        return DBOS.start_workflow(clip, docking_id, position)
-
-
-def _end(handle: Any) -> None:
-    """Wait for a clip. One that failed for a reason nobody foresaw must not stop the others."""
-    try:
-        handle.get_result()
-    except Exception:  # noqa: BLE001 - whatever it is: the clip's row still shows that it is not safe
-        _log.exception("clip-failed", extra={"workflow": handle.workflow_id})
-
-
-def _done(stage: Callable[..., str], *arguments: Any) -> bool:
-    """Run a stage; tell whether the next one may follow."""
-    return Verdict(stage(*arguments)) is Verdict.DONE
-
-
-def _patient(act: Callable[[], Verdict]) -> str:
-    """Try a stage until it is done or ended, with pauses.
-
-    All tries are one step of the workflow: what is recorded is how it ended. Were each try recorded, the
-    next start would go through all their pauses again before it tried for itself.
-    """
+def _patient(act: Callable[[], Verdict]) -> Verdict:
+    """Try a stage until it is done or ended, with pauses."""
     for tries in count():
         verdict = _try(act)
         if verdict is not Verdict.RETRY:
-            return verdict.value
+            return verdict
         running().pause(tries)
     raise AssertionError("numbers do not end")
 
@@ -151,25 +120,43 @@ def inventory(
 
 
 @DBOS.step()
-def plan(docking_id: str) -> dict[str, Any]:
-    """Return what to read, and how many clips to have under way at once."""
+def bring_in(docking_id: str) -> None:
+    """Bring in the clips that have not ended, several at once, and sign the inventory meanwhile."""
     node = running().node
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for position in _persistent(lambda: _left(node, docking_id)):
+        waiting.put(position)
+    # Threads that wait for something outside must not keep the process from ending: hence daemons.
+    hands = [
+        threading.Thread(target=_one_by_one, args=(docking_id, waiting), name="sealdock-clip", daemon=True)
+        for _ in range(min(node.settings.docking.parallel, waiting.qsize()))
+    ]
+    for hand in hands:
+        hand.start()
+    # Signing waits until the first clips are under way: it needs nothing from the card.
+    _persistent(lambda: closing.seal_inventory(node, docking_id))
+    for hand in hands:
+        hand.join()
 
-    def positions() -> list[int]:
-        with node.register.read() as session:
-            return dockings.to_read(session, docking_id)
 
-    return {"positions": _persistent(positions), "parallel": node.settings.docking.parallel}
-
-
-@DBOS.step()
-def sign_inventory(docking_id: str) -> None:
-    """Sign the inventory."""
-    _persistent(lambda: closing.seal_inventory(running().node, docking_id))
+def _left(node: Node, docking_id: str) -> list[int]:
+    with node.register.read() as session:
+        return dockings.to_read(session, docking_id)
 
 
-@DBOS.step()
-def offload(docking_id: str, position: int) -> str:
+def _one_by_one(docking_id: str, waiting: "queue.SimpleQueue[int]") -> None:
+    while True:
+        try:
+            position = waiting.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            clip(docking_id, position)
+        except Exception:  # noqa: BLE001 - whatever it is: it must not stop the others, and the row tells
+            _log.exception("clip-failed", extra={"docking": docking_id, "position": position})
+
+
+def offload(docking_id: str, position: int) -> Verdict:
     """Copy with proof: one read, fsync, read-back."""
     here = running()
     return _patient(
@@ -184,37 +171,31 @@ def offload(docking_id: str, position: int) -> str:
     )
 
 
-@DBOS.step()
 def probe(docking_id: str, position: int) -> dict[str, Any]:
     """Look at container, duration and condition, in a sandboxed child process."""
     return _persistent(lambda: probing.run(running().node, docking_id, position))
 
 
-@DBOS.step()
-def seal(docking_id: str, position: int, found: Mapping[str, Any]) -> str:
+def seal(docking_id: str, position: int, found: Mapping[str, Any]) -> Verdict:
     """Write and sign the manifest; ask for a trusted timestamp."""
     return _patient(lambda: sealing.run(running().node, docking_id, position, found))
 
 
-@DBOS.step()
-def store(docking_id: str, position: int) -> str:
+def store(docking_id: str, position: int) -> Verdict:
     """Put original, manifest and seal into the vault, locked."""
     return _patient(lambda: storing.store(running().node, docking_id, position))
 
 
-@DBOS.step()
-def confirm(docking_id: str, position: int) -> str:
+def confirm(docking_id: str, position: int) -> Verdict:
     """Ask the vault for the exact versions."""
     return _patient(lambda: storing.confirm_stored(running().node, docking_id, position))
 
 
 @DBOS.step()
-def recheck(docking_id: str) -> str:
+def recheck(docking_id: str) -> None:
     """Ask the vault for the clips that were not read again: being safe is not assumed of them either."""
     here = running()
-    return _patient(
-        lambda: rechecking.run(here.node, _card(docking_id), docking_id, turn=here.turn(docking_id))
-    )
+    _patient(lambda: rechecking.run(here.node, _card(docking_id), docking_id, turn=here.turn(docking_id)))
 
 
 @DBOS.step()
@@ -224,9 +205,9 @@ def close(docking_id: str) -> None:
 
 
 @DBOS.step()
-def publish(docking_id: str) -> str:
+def publish(docking_id: str) -> None:
     """Put inventory and close-out into the vault."""
-    return _patient(lambda: closing.publish(running().node, docking_id))
+    _patient(lambda: closing.publish(running().node, docking_id))
 
 
 @DBOS.step()

@@ -235,12 +235,12 @@ def _error(status: str, value: Any) -> SealdockError | None:
 
 def _look(node: Node, docking_id: str) -> _Standing | None:
     with node.register.read() as session:
-        docking = session.get(Docking, docking_id)
         progress = session.get(Progress, docking_id)
-        if docking is None or progress is None:
+        if progress is None:
             return None
+        closed = dockings.get(session, docking_id).closed_at is not None
         states = dockings.state_counts(session, docking_id)
-    return _Standing(states, progress.bytes_done, progress.bytes_total, docking.closed_at is not None)
+    return _Standing(states, progress.bytes_done, progress.bytes_total, closed)
 
 
 def _stands_still(node: Node, current: _Standing) -> bool:

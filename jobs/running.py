@@ -4,6 +4,7 @@ The engine calls plain functions with JSON arguments, so what they work with mus
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,7 +25,6 @@ class Running:
         self._turns: dict[str, threading.Lock] = {}
         self._cards: dict[str, threading.Lock] = {}
         self._counters: dict[str, ByteCounter] = {}
-        self._stop = threading.Event()
         self._held = False
         self._steps = 0
 
@@ -92,9 +92,10 @@ class Running:
         with self._lock:
             return self._steps
 
-    def pause(self, tries: int) -> None:
+    @staticmethod
+    def pause(tries: int) -> None:
         """Wait before the next try: one second at first, half a minute at most."""
-        self._stop.wait(min(_PAUSE_FIRST * 2**tries, _PAUSE_LONGEST))
+        time.sleep(min(_PAUSE_FIRST * 2**tries, _PAUSE_LONGEST))
 
 
 _current: list[Running] = []

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
@@ -20,6 +21,8 @@ LOCALES = ROOT / "config" / "locale"
 DOMAIN = "sealdock"
 # Tests, benchmarks and scripts show nothing to users.
 LEFT_OUT = {"tests", "bench", "deploy", "docs", "build"}
+# The modules of click whose words a user of ours may meet.
+CLICK_SPEAKS = ("core.py", "decorators.py", "exceptions.py", "formatting.py", "parser.py", "types.py")
 KEYWORDS = {"_": None, "mark": None, "ngettext": (1, 2)}
 
 
@@ -59,10 +62,34 @@ def titles() -> Iterator[tuple[str, str]]:
         yield "config/defaults/profiles.toml", profile.title
 
 
+def helps() -> Iterator[tuple[str, str | tuple[str, ...]]]:
+    """Walk the help texts of all commands, and what click says itself."""
+    sys.path.insert(0, str(ROOT))
+    import cli  # noqa: PLC0415 - found only once the checkout is on the path
+    from commands import helptext  # noqa: PLC0415
+
+    todo: list[tuple[str, click.Command]] = [("cli.py", cli.root)]
+    while todo:
+        name, command = todo.pop()
+        yield from ((name, text) for text in helptext.paragraphs(command))
+        yield from ((name, option.help) for option in helptext.options(command) if option.help)
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for child in command.list_commands(context):
+                found = command.get_command(context, child)
+                if found is not None:
+                    place = found.callback.__module__ if found.callback else "cli"
+                    todo.append((f"{place.replace('.', '/')}.py", found))
+    for module in CLICK_SPEAKS:
+        with (Path(click.__file__).parent / module).open("rb") as file:
+            for _, message, _, _ in extract("python", file, keywords=KEYWORDS):
+                yield f"click/{module}", message
+
+
 def template() -> Catalog:
     """Return an untranslated catalogue of all sentences."""
     catalogue = Catalog(domain=DOMAIN)
-    for name, message in [*sentences(), *titles()]:
+    for name, message in [*sentences(), *titles(), *helps()]:
         catalogue.add(message, locations=[(name, 0)])
     return catalogue
 

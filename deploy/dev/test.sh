@@ -106,4 +106,5 @@ if ((EUID == 0 && $# == 0)); then
   echo "Everything else, as nobody:"
   set -- -m "not root"
 fi
-run "${tester[@]}" :: "$@"
+# A worker for each processor; a later `-n 0` (for --pdb or -s) wins.
+run "${tester[@]}" :: -n "$(nproc)" --dist worksteal "$@"

@@ -18,7 +18,6 @@ class Outcome(StrEnum):
     READ = "read"
     NOT_READ_AGAIN = "not-read-again"
     REREAD_SAME = "reread-same"
-    REREAD_DIFFERENT = "reread-different"
     NOT_SAFE = "not-safe"
 
 

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, defer
 
 from metadata.clock import FURTHEST, RELEASED
 from metadata.events import EventKind
 from metadata.models import Clip, CustodyEvent, Docking, Outcome, Progress, Sighting, Station
+from metadata.states import ENDED
 
 
 def get(session: Session, docking_id: str) -> Docking:
@@ -85,11 +86,18 @@ def sighting(session: Session, docking_id: str, position: int) -> tuple[Sighting
 
 
 def to_read(session: Session, docking_id: str) -> list[int]:
-    """Return the positions that a docking has to read, in order."""
-    settled = [Outcome.NOT_READ_AGAIN.value, Outcome.NOT_SAFE.value]
+    """Return the positions that a docking has yet to read or to bring to an end, in order."""
+    ended = [state.value for state in ENDED]
     query = (
         select(Sighting.position)
-        .where(Sighting.docking_id == docking_id, Sighting.outcome.not_in(settled))
+        .join(Clip, Clip.id == Sighting.clip_id)
+        .where(
+            Sighting.docking_id == docking_id,
+            or_(
+                Sighting.outcome == Outcome.TO_REREAD.value,
+                Sighting.outcome.in_([Outcome.TO_READ.value, Outcome.READ.value]) & Clip.state.not_in(ended),
+            ),
+        )
         .order_by(Sighting.position)
     )
     return list(session.scalars(query))

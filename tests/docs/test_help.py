@@ -1,9 +1,16 @@
+import os
 import shlex
+import subprocess
+import sys
+from pathlib import Path
+from unicodedata import east_asian_width
 
 import click
 import pytest
 
 from cli import root
+from commands.helptext import options, paragraphs
+from config.messages import catalogue
 from config.retention import load_schedule
 from tests.docs.console import commands
 
@@ -35,3 +42,38 @@ def test_examples_of_the_help_are_understood(name: str, line: str) -> None:
     category = context.params.get("category")
     if category is not None:
         assert load_schedule(None).category(category).name == category
+
+
+def chinese(project_root: Path, *words: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *words, "--help"],
+        cwd=project_root,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "SEALDOCK_LANGUAGE": "zh_CN", "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+
+
+def test_the_help_speaks_chinese(project_root: Path) -> None:
+    told = chinese(project_root, "watch")
+    assert told.startswith("用法： sealdock watch")
+    closed_up = "".join(told.split())
+    for sentence in [
+        *paragraphs(ALL["sealdock watch"]),
+        *(option.help for option in options(ALL["sealdock watch"])),
+    ]:
+        assert sentence
+        assert "".join(catalogue("zh_CN").gettext(sentence).split()) in closed_up
+        assert "".join(sentence.split()) not in closed_up
+    assert "显示此帮助并退出。" in told
+    for line in examples(ALL["sealdock watch"]):
+        assert f"    {line}\n" in told
+    assert "采集 ROOT 下出现的一切" in chinese(project_root)
+
+
+def test_chinese_help_keeps_to_the_terminal(project_root: Path) -> None:
+    prose, _, _ = chinese(project_root, "watch").partition("示例：")
+    widths = [sum(2 if east_asian_width(c) in "WF" else 1 for c in line) for line in prose.splitlines()]
+    assert 70 < max(widths) <= 80

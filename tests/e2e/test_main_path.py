@@ -177,6 +177,7 @@ def test_status(home: Station, hostile: Any) -> None:
     assert told["key"]["expires_soon"] is False
 
 
+@pytest.mark.slow
 def test_previews(home: Station, clips: dict[str, dict[str, Any]]) -> None:
     waiting = home.json("status")["to_derive"]
     assert home.json("derive") == {"derived": waiting, "failed": 0}
@@ -239,6 +240,7 @@ def test_the_receipt(home: Station, docked: Any, tmp_path: Path) -> None:
     assert told.err == ""
 
 
+@pytest.mark.slow
 def test_old_seals_stay_valid_when_the_key_is_changed(home: Station, hostile: Any, tmp_path: Path) -> None:
     assert hostile["ok"]
     (before,) = home.json("keys", "list")

@@ -71,6 +71,7 @@ def unfinished(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name.startswith(TEMP_PREFIX)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_write_new_killed_at_every_call(tmp_path: Path, when: str) -> None:
     killed = True
@@ -90,6 +91,7 @@ def test_write_new_killed_at_every_call(tmp_path: Path, when: str) -> None:
     assert not unfinished(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_replace_killed_at_every_call(tmp_path: Path, when: str) -> None:
     killed = True
@@ -107,6 +109,7 @@ def test_replace_killed_at_every_call(tmp_path: Path, when: str) -> None:
     assert point > 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_publish_killed_at_every_call(tmp_path: Path, when: str) -> None:
     killed = True

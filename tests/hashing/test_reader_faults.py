@@ -235,6 +235,7 @@ def test_several_files_at_once(tmp_path: Path, content: bytes) -> None:
     assert found == {number: Digest.sha256(content[number:]) for number in range(4)}
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded(tmp_path: Path) -> None:
     """A sparse file of 512 MiB, copied and read back, costs a few buffers."""
     script = """

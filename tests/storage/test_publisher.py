@@ -118,6 +118,7 @@ def test_a_record_beside_an_object_is_synced_before_it_replaces_the_old_one(
     assert journal.at("sync", record.parent)[0] > renamed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("immutable", ["off", "auto"])
 def test_killed_at_every_call_a_repeat_converges(root: Path, immutable: str) -> None:
     root.mkdir()

@@ -494,7 +494,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("problem", sa.String(length=200), nullable=True),
         sa.CheckConstraint(
-            "outcome IN ('to-read', 'to-reread', 'read', 'not-read-again', 'reread-same', 'reread-different', 'not-safe')",
+            "outcome IN ('to-read', 'to-reread', 'read', 'not-read-again', 'reread-same', 'not-safe')",
             name=op.f("ck_sighting_outcome_known"),
         ),
         sa.ForeignKeyConstraint(["clip_id"], ["clip.id"], name=op.f("fk_sighting_clip_id_clip")),

@@ -54,9 +54,20 @@ def test_sightings_in_order_and_what_is_to_read(session: Session) -> None:
     ]
     found = dockings.sightings(session, DOCKING)
     assert [(seen.position, clip.id) for seen, clip in found] == [(0, ids[1]), (1, ids[2]), (2, ids[0])]
-    assert dockings.to_read(session, DOCKING) == [0, 2]
+    assert dockings.to_read(session, DOCKING) == [2]
     assert dockings.sighting(session, DOCKING, 2)[1].id == ids[0]
     assert dockings.state_counts(session, DOCKING) == {"found": 2, "confirmed": 1}
+
+
+def test_what_is_left_to_read_after_a_restart(session: Session) -> None:
+    see(session, 0, "to-reread", state="confirmed")
+    see(session, 1, "read", state="sealed")
+    see(session, 2, "read", state="waiting")
+    for position, state in enumerate(("confirmed", "released", "quarantined", "missing_at_unplug"), 3):
+        see(session, position, "to-read", state=state)
+    see(session, 7, "reread-same", state="released")
+    see(session, 8, "not-safe")
+    assert dockings.to_read(session, DOCKING) == [0, 1, 2]
 
 
 def test_unclosed(session: Session) -> None:
