@@ -20,7 +20,7 @@ from pathlib import Path
 from cards import MIB, make_card, make_sparse_card
 from measured import Run
 from measured import run as measure
-from stores import idle, s3, s3_memory, s3_small, s3_verify
+from stores import Printer, idle, s3, s3_memory, s3_small, s3_verify
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -59,7 +59,7 @@ def main() -> None:
     for name in chosen.only or benches:
         with workplace(chosen.folder) as folder:
             if name in apart:
-                apart[name](folder, chosen, show, show_pairs)
+                apart[name](folder, chosen, Printer(show, show_pairs))
             else:
                 benches[name](folder, chosen)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from cards import MIB, make_card, make_sparse_card
@@ -90,10 +91,15 @@ class Bench:
         return measure([sys.executable, "-c", _PLAIN, *arguments], dict(os.environ))
 
 
-Show = Callable[..., None]
+@dataclass(frozen=True)
+class Printer:
+    """How figures are shown: run.py's."""
+
+    one: Callable[..., None]
+    pairs: Callable[..., None]
 
 
-def s3(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: Show) -> None:
+def s3(folder: Path, chosen: argparse.Namespace, printer: Printer) -> None:
     """A large card in 8 clips to a bucket, process start included, against plain upload_file."""
     bench = Bench(folder, chosen.confirmation)
     card = make_card(folder, clips=8, size=chosen.mib * MIB // 8)
@@ -107,7 +113,7 @@ def s3(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: Show) -
 
     pairs = [(ours(), base()) for _ in range(chosen.runs)]
     told = chosen.confirmation or "as the settings say"
-    show_pairs(
+    printer.pairs(
         f"dock {chosen.mib} MiB in 8 clips to a bucket (confirmation {told}) against boto3 upload_file",
         "checksum <= 1.5, full <= 2",
         pairs,
@@ -115,7 +121,7 @@ def s3(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: Show) -
     )
 
 
-def s3_verify(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: Show) -> None:
+def s3_verify(folder: Path, chosen: argparse.Namespace, printer: Printer) -> None:
     """Full verification from a bucket against plain GET and SHA-256."""
     bench = Bench(folder, chosen.confirmation)
     card = make_card(folder, clips=8, size=chosen.mib * MIB // 8)
@@ -126,7 +132,7 @@ def s3_verify(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: 
         (bench.sealdock(environment, "verify", "--level", "full"), bench.plain("get", bucket, "clips/"))
         for _ in range(chosen.runs)
     ]
-    show_pairs(
+    printer.pairs(
         f"verify --level full of {chosen.mib} MiB in a bucket, as a speed against GET and SHA-256",
         ">= 0.8",
         pairs,
@@ -134,12 +140,12 @@ def s3_verify(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: 
     )
 
 
-def s3_memory(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: Show) -> None:
+def s3_memory(folder: Path, chosen: argparse.Namespace, printer: Printer) -> None:
     """Peak resident memory, children included, while one large clip goes to a bucket."""
     bench = Bench(folder, chosen.confirmation)
     card = make_sparse_card(folder, size=chosen.memory_mib * MIB)
     one = bench.sealdock(bench.home(bench.bucket()), "dock", card, "--json", memory=True)
-    show(
+    printer.one(
         f"memory docking one clip of {chosen.memory_mib} MiB to a bucket",
         "<= 300 MiB",
         " MiB",
@@ -148,18 +154,20 @@ def s3_memory(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: 
     )
 
 
-def s3_small(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: Show) -> None:
+def s3_small(folder: Path, chosen: argparse.Namespace, printer: Printer) -> None:
     """Many small clips to a bucket: milliseconds a clip."""
     bench = Bench(folder, chosen.confirmation)
     card = make_card(folder, clips=chosen.clips, size=SMALL)
     runs = [bench.sealdock(bench.home(bench.bucket()), "dock", card, "--json") for _ in range(chosen.runs)]
     each = [run.seconds / chosen.clips * 1000 for run in runs]
-    show(f"dock {chosen.clips} clips of 100 KiB to a bucket", "", " ms a clip", each, runs)
+    printer.one(f"dock {chosen.clips} clips of 100 KiB to a bucket", "", " ms a clip", each, runs)
     base = bench.plain("upload", bench.bucket(), str(card))
-    show("  boto3 upload_file of the same", "", " ms a clip", [base.seconds / chosen.clips * 1000], [base])
+    printer.one(
+        "  boto3 upload_file of the same", "", " ms a clip", [base.seconds / chosen.clips * 1000], [base]
+    )
 
 
-def idle(folder: Path, chosen: argparse.Namespace, show: Show, show_pairs: Show) -> None:
+def idle(folder: Path, chosen: argparse.Namespace, _printer: Printer) -> None:
     """The station service with nothing to do: its share of a processor, and whether its memory grows."""
     root = folder / "root"
     root.mkdir()

@@ -1,4 +1,4 @@
-"""The table of faults, made from the rows of the tests here: ``python -m tests.faults.table > docs/faults.md``."""
+"""The table of faults, made from the rows here: ``python -m tests.faults.table > docs/faults.md``."""
 
 import contextlib
 import io
@@ -11,14 +11,16 @@ FOLDER = Path(__file__).resolve().parent
 _HEAD = """\
 # Faults
 
-Each row is a test on the real parts: processes that are killed, a Ceph, a PostgreSQL, full disks. After each of them the
-test looks for every file of the card: its bytes are in the vault, the clip confirmed, or they are still on the card; the
-card is as it was; and `sealdock verify --level full` finds nothing wrong. That is what *nothing* in the last column says.
+Each row is a test on the real parts: processes that are killed, a Ceph, a PostgreSQL, full disks; only the
+store that lies is a stand-in. After each of them the test looks for every file of the card: its bytes are in the
+vault, the clip confirmed, or they are still on the card; the card is as it was; and `sealdock verify --level
+full` finds nothing wrong. That is what *nothing* in the last column says.
 
-*What happens* is put together by the test from what it sees: commands and what they ended with (the exit code, as in
-[errors](errors.md)), what became of clips that are not safe yet with the reason that the register gives, and alerts. A
-test whose words differ from its row fails. This page is made by `python -m tests.faults.table`; a test keeps it equal to
-the rows. The longer forms of some of these are in `bench/`.
+*What happens* is put together by the test from what it sees: commands and what they ended with (the exit
+code, as in [errors](errors.md)), what became of clips that are not safe yet with the reason that the register
+gives, and alerts. A test whose words differ from its row fails. This page is made by
+`python -m tests.faults.table`; a test keeps it equal to the rows. `bench/soak.py` is the long form of the
+service that is killed at random.
 """
 
 

@@ -1,6 +1,5 @@
 """The station's clock is set while a docking is under way."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,6 +56,3 @@ def test_the_clock_is_set_in_the_middle(station: Station, tmp_path: Path, story:
     story.saw("every lock lasts between 5 months and 27 months")
     story.alerts(scene)
     story.ends(scene)
-
-
-assert replace

@@ -139,7 +139,8 @@ def test_a_bit_flips_in_the_spool(scene: Scene, story: Story) -> None:
 
 @fault(
     "A bit changes in a stored clip of the local vault; the object is restored from its copy",
-    "`dock` 0, all safe → `verify` 44, `digest` → alert `integrity` → `dock` 33, not safe any more (`digest`) → `dock` 0, all safe",
+    "`dock` 0, all safe → `verify` 44, `digest` → alert `integrity` → "
+    "`dock` 33, not safe any more (`digest`) → `dock` 0, all safe",
 )
 def test_a_bit_flips_in_the_vault(scene: Scene, story: Story, tmp_path: Path) -> None:
     station = scene.station
@@ -182,9 +183,10 @@ def test_a_full_disk_of_the_home(blank: Station, tmp_path: Path, story: Story) -
 
 
 @fault(
-    "A bit changes in the register file (SQLite): in a page's header, in a manifest, in a seal, in the digests of a "
-    "clip; the last backup is restored each time",
-    "`verify` 61, `register-corrupt` → `verify` 44, `manifest: digest` → `verify` 44, `seal: digest` → `verify` 44, `digest` → `dock` 0, all safe",
+    "A bit changes in the register file (SQLite): in a page's header, in a manifest, in a seal, in the "
+    "digests of a clip; the last backup is restored each time",
+    "`verify` 61, `register-corrupt` → `verify` 44, `manifest: digest` → "
+    "`verify` 44, `seal: digest` → `verify` 44, `digest` → `dock` 0, all safe",
 )
 def test_bits_flip_in_the_register(scene: Scene, story: Story, tmp_path: Path) -> None:
     station = scene.station

@@ -40,7 +40,8 @@ def kill(cluster: Cluster) -> None:
 
 
 @fault(
-    "The server is killed (SIGKILL) in the middle of transactions of a docking and started again, three times",
+    "The server is killed (SIGKILL) in the middle of the transactions of a docking, three times, "
+    "and started again",
     "`dock` 0, all safe → no alert → no event is missing or there twice",
 )
 def test_killed_in_the_middle_of_transactions(

@@ -25,7 +25,7 @@ def wire(store: Store) -> Iterator[Wire]:
 
 @pytest.fixture
 def scene(store: Store, wire: Wire, tmp_path: Path) -> Scene:
-    """A home that reaches its bucket through a line, and a card with clips that go up in one piece and in parts."""
+    """A home that reaches its bucket through a line; clips that go up in one piece and in parts."""
     bucket = store.bucket(store.station)
     station = bucket_home(store, store.url(bucket, endpoint=wire.endpoint), tmp_path).init()
     files: dict[str | bytes, bytes] = {
@@ -51,7 +51,8 @@ def upload_is_under_way(station: Station, wire: Wire, more: int = 4 * MIB) -> No
             daemon,
             seconds,
             marks=fault(
-                f"The store's {name} is killed in the middle of an upload and started again after {seconds} s",
+                f"The store's {name} is killed in the middle of an upload and started again "
+                f"after {seconds} s",
                 "`dock` 0, all safe → no alert",
             ),
         )
@@ -78,7 +79,8 @@ def test_a_daemon_is_killed(
 
 @pytest.mark.root
 @fault(
-    "The gateway is killed in the middle of an upload and stays away for longer than `dock` waits; then it is back",
+    "The gateway is killed in the middle of an upload and stays away for longer than `dock` waits; "
+    "then it is back",
     "`dock` 33, waiting (`vault-unavailable`) → `dock` 0, all safe",
 )
 def test_the_gateway_stays_away(store: Store, scene: Scene, wire: Wire, story: Story) -> None:

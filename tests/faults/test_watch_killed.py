@@ -37,7 +37,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @fault(
-    "`watch` is killed (SIGKILL) before and after every stage of a docking, a new folder for each, and started again",
+    "`watch` is killed (SIGKILL) before and after every stage of a docking, with a new folder for each, "
+    "and started again",
     "the service, started again: all safe → no alert",
 )
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -145,7 +145,7 @@ class Story:
         )
 
     def ends(self, scene: Scene) -> None:
-        """Look at it all once more: nothing is lost, the card is whole, ``verify`` is clean, the row is true."""
+        """Look at it all once more: nothing lost, the card whole, ``verify`` clean; compare with the row."""
         assert scene.lost() == []
         scene.check_card()
         found = scene.station.run("verify", "--level", "full", "--json").expect(0).json

@@ -24,7 +24,7 @@ _XML = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
 class Lie(Enum):
-    """What the store does with a clip; documents it keeps honestly. ``LATER`` is meant for clips that are safe."""
+    """What the store does with a clip; documents it keeps. ``LATER`` is meant for clips that are safe."""
 
     NONE = auto()
     KEEPS_NOTHING = auto()

@@ -17,9 +17,9 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Wire:
     """Listens on loopback; ``endpoint`` is the store's URL through this line.
 
-    ``delay`` is how long each piece of up to 64 KiB takes (seconds). ``lossy`` lets every second connection be
-    reset in the middle of what it carries. ``deaf`` is how many of the next connections carry requests up and
-    no answer down, and stay open: the other side never learns why.
+    ``delay`` is how long each piece of up to 64 KiB takes (seconds). ``lossy`` lets every second connection
+    be reset in the middle of what it carries. ``deaf`` is how many of the next connections carry requests up
+    and no answer down, and stay open: the other side never learns why.
     """
 
     def __init__(self, endpoint: str) -> None:
