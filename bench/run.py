@@ -20,6 +20,7 @@ from pathlib import Path
 from cards import MIB, make_card, make_sparse_card
 from measured import Run
 from measured import run as measure
+from stores import Printer, idle, s3, s3_memory, s3_small, s3_verify
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -33,14 +34,22 @@ PROBED = 100
 
 def main() -> None:
     benches = {"dock": dock, "small": small, "verify": verify, "memory": memory, "start": start}
+    # These need a store or ten minutes: only when they are named.
+    apart = {"s3": s3, "s3-small": s3_small, "s3-verify": s3_verify, "s3-memory": s3_memory, "idle": idle}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=sorted(benches), action="append", help="one bench; may be repeated")
+    parser.add_argument(
+        "--only", choices=sorted([*benches, *apart]), action="append", help="one bench; may be repeated"
+    )
     parser.add_argument("--runs", type=int, default=3, help="counted runs or pairs of each bench (default 3)")
     parser.add_argument("--mib", type=int, default=2048, help="size of the large card in MiB (default 2048)")
     parser.add_argument("--clips", type=int, default=1000, help="clips of the small card (default 1000)")
     parser.add_argument("--memory-mib", type=int, default=8192, help="size of the one large clip in MiB")
+    parser.add_argument("--idle-minutes", type=float, default=10, help="how long `idle` looks (default 10)")
+    parser.add_argument(
+        "--confirmation", default="", help="vault.confirmation of the s3 benches (default: the setting's own)"
+    )
     parser.add_argument("--folder", type=Path, help="where to work (default: the system's temporary folder)")
     parser.add_argument("--ocopy", help="an ocopy command to show beside the large card")
     parser.add_argument("--ascmhl", help="an ascmhl command to show beside the large card")
@@ -49,7 +58,10 @@ def main() -> None:
     print("goal, then medians; 'others' is the share of the processors that other processes used meanwhile")
     for name in chosen.only or benches:
         with workplace(chosen.folder) as folder:
-            benches[name](folder, chosen)
+            if name in apart:
+                apart[name](folder, chosen, Printer(show, show_pairs))
+            else:
+                benches[name](folder, chosen)
 
 
 @contextlib.contextmanager

@@ -34,13 +34,32 @@ _SPOOL_MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
+class Proved:
+    """The very file that was read back. The kernel stamps ``changed_ns`` anew when anybody writes to it."""
+
+    inode: tuple[int, int]
+    """Device and inode."""
+    changed_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Proved":
+        """Return what a file's status says of it."""
+        return cls((status.st_dev, status.st_ino), status.st_ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class Offloaded:
     """A verified copy in the spool. ``read_back`` is ``media``, or ``cache`` where the cache would not go."""
 
     reading: Reading
     mtime_ns: int
     read_back: str
-    inode: tuple[int, int]
+    proved: Proved
+
+    @property
+    def inode(self) -> tuple[int, int]:
+        """Return device and inode of the copy."""
+        return self.proved.inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +116,8 @@ def _offload(
             copied = _copy(source, path, spool, rules, on_bytes)
         if copied is not None:
             reading, modified = copied
-            read_back, inode = _read_back(spool, reading)
-            return Offloaded(reading=reading, mtime_ns=modified, read_back=read_back, inode=inode)
+            read_back, proved = _read_back(spool, reading)
+            return Offloaded(reading=reading, mtime_ns=modified, read_back=read_back, proved=proved)
     raise SourceChangedError(path=readable(path))
 
 
@@ -162,7 +181,7 @@ def _spool_errors() -> Iterator[None]:
         raise SinkError(error.errno, error.strerror) from error
 
 
-def _read_back(spool: Path, expected: Reading) -> tuple[str, tuple[int, int]]:
+def _read_back(spool: Path, expected: Reading) -> tuple[str, Proved]:
     try:
         fd = os.open(spool, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -180,7 +199,7 @@ def _read_back(spool: Path, expected: Reading) -> tuple[str, tuple[int, int]]:
             expected=expected.chunks.root.hex,
             found=chunks.root.hex,
         )
-    return ("media" if dropped else "cache"), (status.st_dev, status.st_ino)
+    return ("media" if dropped else "cache"), Proved.of(status)
 
 
 def _unavailable(spool: Path, error: OSError) -> SpoolUnavailableError:

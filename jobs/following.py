@@ -215,8 +215,10 @@ def _wait(
             on_progress(docking_id, current.bytes_done, current.bytes_total, current.states)
         if (current, status) != last:
             last, moved = (current, status), now
-        elif current is not None and now - moved > patience and _stands_still(node, current):
-            return _STANDS_STILL
+        elif current is not None and now - moved > patience:
+            if _stands_still(node, current):
+                return _STANDS_STILL
+            _require_writable(node, docking_id)
 
 
 def outcome_of(executor: Executor, docking_id: str) -> tuple[bool, SealdockError | None]:
@@ -253,6 +255,12 @@ def _drain(node: Node, executor: Executor, own: str, on_progress: ShowProgress |
     for workflow_id, _ in executor.unfinished("docking"):
         if workflow_id != own:
             _wait(node, workflow_id, executor, on_progress)
+
+
+def _require_writable(node: Node, docking_id: str) -> None:
+    """Raise a RegisterError if the register cannot be written: then no clip can even be noted as waiting."""
+    with node.register.write() as session:
+        dockings.touch_progress(session, docking_id, node.clock.now())
 
 
 def standing(node: Node, docking_id: str, *, unfinished: bool) -> Followed:

@@ -13,7 +13,7 @@ from config.profiles import Profile
 from config.retention import Schedule
 from config.settings import Settings
 from hashing.digest import Algorithm
-from ingest.offload import OffloadRules
+from ingest.offload import OffloadRules, Proved
 from metadata.actor import Actor
 from metadata.clock import ClockReading, StationClock
 from metadata.register import Register
@@ -46,6 +46,9 @@ class Node:
     actor: Actor
     clock: StationClock = field(default_factory=StationClock)
     authority: "Authority | None" = None
+    proved: dict[str, Proved] = field(default_factory=dict)
+    """Spool copies by clip that *this process* read back from the medium: what it found is not written down,
+    since a medium may change while no process runs."""
     _started: list["Probers"] = field(default_factory=list)
     _gates: list["Gate"] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)

@@ -95,6 +95,8 @@ def _offload(
         outcomes.wait(node, docking, clip.id, error.code)
         return Verdict.RETRY
     else:
+        if copied.read_back == "media":
+            node.proved[clip.id] = copied.proved
         return _write(node, docking, seen, clip, copied)
     return Verdict.ENDED
 

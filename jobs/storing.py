@@ -15,6 +15,7 @@ from config.errors import (
     VaultUnavailableError,
 )
 from hashing.digest import Digest
+from ingest.offload import Proved
 from jobs import outcomes, told
 from jobs.node import Node
 from jobs.verdict import Verdict
@@ -145,6 +146,7 @@ def _store(node: Node, work: _Work) -> None:
     told.stored(clip, work.docking, adopted=original.adopted)
     # The vault adopted an object that was there: the spool copy has served its end.
     outcomes.spool_path(node, clip.id).unlink(missing_ok=True)
+    node.proved.pop(clip.id, None)
 
 
 def _stored(put: VaultVersion, kind: StoredKind, digest: Digest) -> Stored:
@@ -165,10 +167,10 @@ def _put_original(node: Node, work: _Work) -> VaultVersion:
     clip = work.clip
     path = outcomes.spool_path(node, clip.id)
     verified: tuple[int, int] | None = None
-    if clip.read_back == "media" and path.exists():
-        # Offload read this very file back from the medium, and nothing writes to it since.
-        status = path.stat(follow_symlinks=False)
-        verified = (status.st_dev, status.st_ino)
+    proved = node.proved.get(clip.id)
+    # Offload read this very file back from the medium, a moment ago, and nothing wrote to it since.
+    if proved is not None and path.exists() and Proved.of(path.stat(follow_symlinks=False)) == proved:
+        verified = proved.inode
     return node.vault.put_file(
         layout.clip_key(work.digest),
         path,

@@ -90,15 +90,19 @@ class Watch:
         return sum(seen.docking is not None and not seen.ended for seen in self._seen.values())
 
     def _adopt_unfinished(self) -> None:
-        """Know the places of dockings that an earlier process left unfinished: they go on already."""
+        """Know the places of dockings that an earlier process left unfinished: they go on already.
+
+        One that was killed before its inventory was written is about whatever stands at its place now.
+        """
         quiet = timedelta(seconds=self.node.settings.watch.quiet_seconds)
+        there = {place.path: place.identity for place in find(self.roots)}
         for docking_id, arguments in self.executor.unfinished("docking"):
+            path = from_uri(arguments[1])
             with self.node.register.read() as session:
                 row = session.get(Docking, docking_id)
-                identity = None if row is None else row.volume["identity"]
+                identity = there.get(path) if row is None else row.volume["identity"]
             if identity is not None:
-                seen = _Seen(identity, Stillness(quiet, self.clock), docking=docking_id)
-                self._seen[from_uri(arguments[1])] = seen
+                self._seen[path] = _Seen(identity, Stillness(quiet, self.clock), docking=docking_id)
 
     def _attend(self, place: Place, seen: _Seen) -> None:
         if seen.docking is not None and not seen.ended:

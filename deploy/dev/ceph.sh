@@ -3,6 +3,8 @@
 #   ceph.sh start DIR [PORT]   make it in a new folder DIR; the monitor takes the port after PORT (default 7480)
 #   ceph.sh vault DIR [PORT]   the same with a bucket for a vault; prints a station's settings, for a shell to eval
 #   ceph.sh stop DIR           end what runs there and remove DIR
+#   ceph.sh kill DIR WHAT      kill `gateway` or `osd` as a crash would, and wait until it is gone
+#   ceph.sh revive DIR WHAT    start it again; for the gateway, wait until it answers
 # What pytest has to know is left in DIR/environment. The keys there are for tests and open nothing else.
 # Needs root, and the Debian packages ceph-mon, ceph-osd, radosgw and ceph-common. No systemd, no manager daemon.
 set -euo pipefail
@@ -11,10 +13,11 @@ umask 022
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 usage() {
-  sed -n '2,7s/^# //p' "$0" >&2
+  sed -n '2,9s/^# //p' "$0" >&2
   exit 2
 }
-action=${1:-} dir=${2:-} port=${3:-7480}
+action=${1:-} dir=${2:-} port=7480
+[[ $action != start && $action != vault ]] || port=${3:-$port}
 [[ -n $dir ]] || usage
 
 configure() {
@@ -113,6 +116,7 @@ start() {
     exit 1
   }
   cat >environment <<ENVIRONMENT
+TEST_S3_FOLDER=$dir
 TEST_S3_ENDPOINT=http://127.0.0.1:$port
 TEST_S3_ACCESS_KEY=test-station
 TEST_S3_SECRET_KEY=test-station-secret
@@ -139,21 +143,50 @@ vault() {
     "s3://evidence?endpoint_url=http%3A%2F%2F127.0.0.1%3A$port" "$dir/station.credentials"
 }
 
+# end FILE: kill the process that a pid file names.
+end() {
+  local pid
+  pid=$(<"$1")
+  kill -KILL "$pid" 2>/dev/null || return 0
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+}
+
 stop() {
-  local file pid
+  local file
   # Killed, not asked: nothing in there is to be kept.
   for file in "$dir"/run/*.pid; do
-    [[ -e $file ]] || continue
-    pid=$(<"$file")
-    kill -KILL "$pid" 2>/dev/null || continue
-    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    [[ ! -e $file ]] || end "$file"
   done
   rm -rf "$dir"
+}
+
+kill_one() {
+  case $1 in
+    gateway) end "$dir/run/client.rgw.pid" ;;
+    osd) end "$dir/run/osd.0.pid" ;;
+    *) usage ;;
+  esac
+}
+
+revive() {
+  cd "$dir"
+  dir=$PWD
+  export CEPH_CONF=$dir/ceph.conf
+  case $1 in
+    gateway)
+      port=$(sed -n 's/^rgw frontends = .*:\([0-9]*\)$/\1/p' ceph.conf)
+      start_gateway
+      ;;
+    osd) ceph-osd -i 0 ;;
+    *) usage ;;
+  esac >>log/revive.log 2>&1
 }
 
 case $action in
   start) start ;;
   vault) vault ;;
   stop) stop ;;
+  kill) kill_one "${3:-}" ;;
+  revive) revive "${3:-}" ;;
   *) usage ;;
 esac

@@ -150,6 +150,11 @@ def set_progress(session: Session, docking_id: str, bytes_done: int, at: datetim
     )
 
 
+def touch_progress(session: Session, docking_id: str, at: datetime) -> None:
+    """Note that somebody looked at a docking's bytes: the smallest thing that can be written."""
+    session.execute(update(Progress).where(Progress.docking_id == docking_id).values(updated_at=at))
+
+
 def vouched_time(session: Session) -> datetime | None:
     """Return the latest time at which the station's clock was held to be plausible.
 

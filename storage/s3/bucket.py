@@ -10,7 +10,12 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from config.errors import LockMissingError, ObjectMissingError, VaultWithoutLockError
+from config.errors import (
+    LockMissingError,
+    ObjectMissingError,
+    VaultUnavailableError,
+    VaultWithoutLockError,
+)
 from config.messages import Phrase, mark
 from storage.s3.faults import AbsentError, RejectedError, translated
 from storage.vault import LockMode, StoredVersion
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 
 _Row = tuple[str, Any, int, bool]
 _MODES = {"COMPLIANCE": LockMode.COMPLIANCE, "GOVERNANCE": LockMode.GOVERNANCE}
+_PARTIAL = 206
+MOST_VERSIONS = 10_000
+"""Of one key. Nobody writes so many; a store that lists more has lost its senses, and a list must end."""
 OWNER: Literal["bucket-owner-full-control"] = "bucket-owner-full-control"
 """An object belongs to who uploads it: without this the bucket's owner could not read or extend it."""
 
@@ -84,6 +92,9 @@ class Bucket:
             ]
             ours = [row for row in rows if row[0].get("Key") == full]
             found += ours
+            if len(found) > MOST_VERSIONS:
+                problem = f"it lists more than {MOST_VERSIONS} versions of one key"
+                raise VaultUnavailableError(vault=self.url, problem=problem)
             if len(ours) < len(rows):
                 break
         found.sort(key=lambda row: (row[0]["IsLatest"], row[0]["LastModified"]), reverse=True)
@@ -192,10 +203,17 @@ class Bucket:
             raise ObjectMissingError(key=key) from error
 
     def body(self, key: str, version: str, start: int, end: int) -> "StreamingBody":
-        """Ask for the bytes from ``start`` to ``end`` (not included) of exactly this version."""
+        """Ask for the bytes from ``start`` to ``end`` (not included) of exactly this version.
+
+        Raises VaultUnavailableError for an answer that is not exactly them: it would be read in vain.
+        """
         answer = self.client.get_object(
             Bucket=self.name, Key=self.full(key), VersionId=version, Range=f"bytes={start}-{end - 1}"
         )
+        status = answer["ResponseMetadata"]["HTTPStatusCode"]
+        if answer.get("ContentLength") != end - start or (start and status != _PARTIAL):
+            answer["Body"].close()
+            raise VaultUnavailableError(vault=self.url, problem="it gives other bytes than were asked for")
         return answer["Body"]
 
     def _pages(self, prefix: str) -> "Iterator[ListObjectVersionsOutputTypeDef]":

@@ -1,7 +1,6 @@
 """What surrounds a docking fails: disks, register, keys, settings, clocks. A clear error, nothing lost."""
 
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -30,7 +29,6 @@ from tests.support.station import (
 
 pytestmark = pytest.mark.slow
 
-as_root = pytest.mark.root
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 
 IMPATIENT = {"SEALDOCK_DOCKING_PATIENCE_SECONDS": "1"}
@@ -99,26 +97,6 @@ def test_a_vault_that_may_not_be_written(
     assert {(clip["state"], clip["reason"]) for clip in found["clips"]} == {("waiting", "vault-unavailable")}
     station.dock(card)
     check_converged(station, undisturbed)
-
-
-@as_root
-@pytest.mark.parametrize("full", ["vault", "spool"])
-def test_a_disk_that_is_full(station: Station, card: Path, undisturbed: dict[str, object], full: str) -> None:
-    disk = station.home / full
-    disk.mkdir(exist_ok=True)
-    own = shutil.copytree(disk, station.home / "kept")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], check=False).returncode:
-        pytest.skip("no mounts here")
-    try:
-        shutil.copytree(own, disk, dirs_exist_ok=True)
-        found = station.dock(card, code=33, **IMPATIENT, SEALDOCK_SPOOL_MIN_FREE_BYTES="0")
-        states = {clip["path"]: (clip["state"], clip["reason"]) for clip in found["clips"]}
-        assert states["folder/b.mp4"] == ("waiting", f"{full}-full")
-        subprocess.run(["mount", "-o", "remount,size=16m", disk], check=True)
-        station.dock(card, SEALDOCK_SPOOL_MIN_FREE_BYTES="0")
-        check_converged(station, undisturbed)
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 @contextmanager

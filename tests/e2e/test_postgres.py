@@ -1,7 +1,5 @@
 """The way of footage with the register in PostgreSQL: made by its owner, used by a role that owns nothing."""
 
-import json
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,8 +9,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.support.footage import CLIPS, FIRST, OFFICER
-from tests.support.postgres import Cluster, Place, Server, connect
-from tests.support.station import Station, by_path, digest_of, ended, make_card
+from tests.support.postgres import Place, Server, connect
+from tests.support.station import Station, by_path, digest_of, make_card
 
 pytestmark = pytest.mark.slow
 
@@ -93,24 +91,3 @@ def test_a_wrong_password(station: Station, place: Place) -> None:
     ).expect(75)
     assert refused.error["error"] == "register-refused"
     assert "correct-horse" not in refused.err
-
-
-def test_a_docking_waits_for_a_server_that_is_away(cluster: Cluster, tmp_path: Path) -> None:
-    with cluster.server.database() as place:
-        station = Station(tmp_path / "home", {"SEALDOCK_DATABASE_URL": place.url})
-        station.ok("init", SEALDOCK_DATABASE_OWNER_URL=place.owner)
-        card = make_card(tmp_path / "card", {f"{n:03}.mp4": bytes([n]) * 4096 for n in range(60)})
-        process = station.start("dock", card, "--json")
-        while not asked(place, "SELECT 1 FROM clip WHERE state <> 'found' LIMIT 1"):
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
-        cluster.crash()
-        time.sleep(3)
-        assert process.poll() is None, process.communicate()
-        cluster.start()
-        found = json.loads(ended(process).expect(0).out)
-        assert found["ok"]
-        assert {clip["state"] for clip in found["clips"]} == {"released"}
-        assert station.json("verify", "--level", "full")["failed"] == []
-        rows = asked(place, "SELECT sequence FROM custody_event ORDER BY 1")
-        assert [row[0] for row in rows] == list(range(len(rows)))

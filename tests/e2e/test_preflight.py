@@ -115,6 +115,8 @@ def test_the_vault_in_the_home_is_allowed_by_init(station: Station) -> None:
     assert station.json("config", "show")["vault"]["allow_advisory"] is True
     (settings,) = (station.home / "sealdock.toml").read_text().split("[vault]\n")[1:]
     assert settings.endswith("allow_advisory = true\n")
+
+
 def test_a_default_retention_is_no_reason_to_fail(store: Store, tmp_path: Path) -> None:
     """Its date has fractions of a second, and is later than the locks that preflight asks for."""
     bucket = guarded_bucket(store)

@@ -6,22 +6,15 @@ import signal
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from tests.support.service import QUICK, closed, states, watching
 from tests.support.station import Station, digest_of, ended, make_card, picture, until
 
 pytestmark = pytest.mark.slow
 
-QUICK = {
-    "SEALDOCK_WATCH_RESCAN_SECONDS": "0.2",
-    "SEALDOCK_WATCH_QUIET_SECONDS": "0.6",
-    "SEALDOCK_WATCH_UNKNOWN_VOLUMES": "accept",
-    "SEALDOCK_LOG_LEVEL": "info",
-}
 FILES: dict[str | bytes, bytes] = {"a.mp4": b"a", "folder/b.mp4": bytes(300_000), "empty.txt": b""}
 
 
@@ -30,36 +23,6 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "root"
     folder.mkdir()
     return folder
-
-
-@contextmanager
-def watching(station: Station, root: Path, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run the service until the block ends; it must stop by itself when it is asked to."""
-    process = station.start("watch", root, **{**QUICK, **settings})
-    try:
-        until(lambda: (station.home / "engine.lock").exists() and _ready(station))
-        yield process
-        process.send_signal(signal.SIGTERM)
-        told = ended(process).expect(0)
-        assert "Stopped" in told.text
-    finally:
-        if process.poll() is None:
-            process.kill()
-            with suppress(ValueError):
-                process.communicate()
-
-
-def _ready(station: Station) -> bool:
-    return (station.home / "engine.lock").read_bytes() == b"ready"
-
-
-def states(station: Station) -> Counter[str]:
-    return Counter(row[0] for row in station.rows("SELECT state FROM clip"))
-
-
-def closed(station: Station) -> int:
-    found: int = station.value("SELECT count(*) FROM docking WHERE closed_at IS NOT NULL")
-    return found
 
 
 def test_a_drop_folder_is_docked_when_it_is_at_rest_and_again_when_it_changed(

@@ -208,12 +208,12 @@ def make_card(folder: Path, files: Mapping[str | bytes, bytes]) -> Path:
     return folder
 
 
-def until(holds: Callable[[], Any], *, within: float = 60) -> Any:
+def until(holds: Callable[[], Any], *, within: float = 60, every: float = 0.02) -> Any:
     """Wait for something to become true, and return it."""
     end = time.monotonic() + within
     while not (found := holds()):
         assert time.monotonic() < end, "it never came true"
-        time.sleep(0.02)
+        time.sleep(every)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
+
+_SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "dev" / "ceph.sh"
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,6 +49,8 @@ class Store:
     """One with a quota of one MiB."""
     verifier: User
     custodian: User
+    folder: Path | None = None
+    """Where deploy/dev/ceph.sh made it: root may kill its daemons."""
 
     @classmethod
     def from_environment(cls) -> "Store | None":
@@ -57,7 +62,20 @@ class Store:
             return User(os.environ[f"TEST_S3_{infix}ACCESS_KEY"], os.environ[f"TEST_S3_{infix}SECRET_KEY"])
 
         names = ("", "OWNER_", "SMALL_", "VERIFIER_", "CUSTODIAN_")
-        return cls(os.environ["TEST_S3_ENDPOINT"], *map(user, names))
+        folder = os.environ.get("TEST_S3_FOLDER")
+        return cls(os.environ["TEST_S3_ENDPOINT"], *map(user, names), Path(folder) if folder else None)
+
+    def kill(self, daemon: str) -> None:
+        """Kill ``gateway`` or ``osd``."""
+        self._do("kill", daemon)
+
+    def revive(self, daemon: str) -> None:
+        """Start it again; the gateway answers then."""
+        self._do("revive", daemon)
+
+    def _do(self, action: str, daemon: str) -> None:
+        assert self.folder is not None, "this store was not made by deploy/dev/ceph.sh"
+        subprocess.run([_SCRIPT, action, self.folder, daemon], check=True, timeout=120)
 
     def url(self, bucket: str, prefix: str = "", endpoint: str | None = None) -> str:
         """Return the URL of a vault in a bucket."""
