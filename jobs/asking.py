@@ -30,28 +30,35 @@ class Asker(Generic[_Value]):
     """Keeps the latest answer of ``ask``; safe for threads.
 
     An answer is kept for ``keep`` seconds, or longer if it was slow to get. Whoever wants a fresher one waits
-    for ``patience`` seconds at most, while one thread asks.
+    for ``patience`` seconds at most, while one thread asks; with ``stale`` the old one is given out then.
     """
 
-    def __init__(self, name: str, ask: Callable[[], _Value], *, keep: float, patience: float) -> None:
+    def __init__(
+        self, name: str, ask: Callable[[], _Value], *, keep: float, patience: float, stale: bool = False
+    ) -> None:
         self._name = name
         self._ask = ask
         self._keep = keep
         self._patience = patience
+        self._stale = stale
         self._changed = threading.Condition()
         self._asking = False
         self._fresh_until = float("-inf")
         self._latest: Answer[_Value] = Answer(None, "not-asked", None)
 
     def get(self) -> Answer[_Value]:
-        """Return an answer; one that does not come in time counts as none, with the problem ``slow``."""
+        """Return an answer; one that does not come in time counts as none, with the problem ``slow``.
+
+        Unless an old one will do.
+        """
         with self._changed:
             if time.monotonic() < self._fresh_until:
                 return self._latest
             if not self._asking:
                 self._asking = True
                 threading.Thread(target=self._run, name=f"sealdock-ask-{self._name}", daemon=True).start()
-            if self._changed.wait_for(lambda: not self._asking, self._patience):
+            in_time = self._changed.wait_for(lambda: not self._asking, self._patience)
+            if in_time or (self._stale and self._latest.value is not None):
                 return self._latest
             return Answer(None, "slow", self._latest.contact)
 

@@ -21,15 +21,23 @@ class Station:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self._figures: Asker[Figures] = Asker(
+        self._register: Asker[bool] = Asker(
             "register", self._ask_register, keep=_REGISTER_SECONDS, patience=_PATIENCE_SECONDS
+        )
+        # A register of many years takes its time to count: that is no sign of its being away.
+        self._figures: Asker[Figures] = Asker(
+            "figures", self._ask_figures, keep=_REGISTER_SECONDS, patience=_PATIENCE_SECONDS, stale=True
         )
         self._vault: Asker[bool] = Asker(
             "vault", self._ask_vault, keep=_VAULT_SECONDS, patience=_PATIENCE_SECONDS
         )
 
+    def register(self) -> Answer[bool]:
+        """Return whether the register answers."""
+        return self._register.get()
+
     def figures(self) -> Answer[Figures]:
-        """Return how the register stands."""
+        """Return how the register stands, or stood a while ago if it is slow to count."""
         return self._figures.get()
 
     def vault(self) -> Answer[bool]:
@@ -41,7 +49,12 @@ class Station:
         months = self.node.settings.retention.lock_cap_months
         return Term(months=months).after(self.node.clock.now()) or datetime.max.replace(tzinfo=UTC)
 
-    def _ask_register(self) -> Figures:
+    def _ask_register(self) -> bool:
+        self.node.register.require()
+        self.node.register.check_version()
+        return True
+
+    def _ask_figures(self) -> Figures:
         self.node.register.require()
         with self.node.register.read() as session:
             return figures(session, cap=self.cap())
@@ -95,7 +108,7 @@ class Health:
 
 def health(station: Station, beat: Beat | None) -> Health:
     """Ask register and vault."""
-    return Health(beat, station.figures().problem, station.vault().problem)
+    return Health(beat, station.register().problem, station.vault().problem)
 
 
 def health_of(node: Node) -> Health:

@@ -30,11 +30,12 @@ class StationMetrics(Collector):
         )
         yield from _process()
         yield from self._spool()
-        figures, vault = self._station.figures(), self._station.vault()
-        yield from _contact("register", figures)
-        yield from _contact("vault", vault)
-        if figures.value is not None:
-            yield from self._register(figures.value)
+        register = self._station.register()
+        yield from _contact("register", register)
+        yield from _contact("vault", self._station.vault())
+        figures = self._station.figures().value if register.problem is None else None
+        if figures is not None:
+            yield from self._register(figures)
 
     def _spool(self) -> Iterator[Metric]:
         found = spooling.look(self._station.node)
@@ -124,7 +125,7 @@ def _process() -> Iterator[Metric]:
     yield failures
 
 
-def _contact(name: str, answer: Answer[Figures] | Answer[bool]) -> Iterator[Metric]:
+def _contact(name: str, answer: Answer[bool]) -> Iterator[Metric]:
     yield _gauge(f"sealdock_{name}_up", f"1 if the {name} answers.", int(answer.problem is None))
     if answer.contact is not None:
         yield _gauge(

@@ -66,3 +66,21 @@ def test_an_unforeseen_error_does_not_end_the_asking() -> None:
     asker: Asker[float] = Asker("test", lambda: 1 / 0, keep=0.0, patience=5)
     assert asker.get().problem == "error"
     assert asker.get().problem == "error"
+
+
+def test_an_old_answer_may_do_while_a_new_one_is_slow() -> None:
+    release = threading.Event()
+    release.set()
+
+    def ask() -> int:
+        release.wait(30)
+        return next(numbers)
+
+    numbers = iter(range(100))
+    asker = Asker("test", ask, keep=0.0, patience=0.2, stale=True)
+    assert until(lambda: asker.get().value is not None)
+    release.clear()
+    answer = until(lambda: (found := asker.get()).value is not None and found)
+    assert answer.problem is None
+    release.set()
+    until(lambda: (asker.get().value or 0) > 1)
