@@ -60,10 +60,10 @@ def prepare(home: Path) -> Settings:
             "# Settings of this sealdock home; every key has a default: see `sealdock config show`.\n"
             f'[station]\nid = "{settings.station.id}"\n'
         )
-        if not settings.vault.url:
+        if settings.vault_url.startswith("file:"):
             text += (
                 "\n[vault]\n"
-                "# The locks of a vault in this home are advisory: an administrator can remove them.\n"
+                "# The locks of a local vault are advisory: whoever administers the machine can remove them.\n"
                 "allow_advisory = true\n"
             )
         durable.write_new(home / FILE_NAME, text.encode(), mode=0o640)

@@ -42,7 +42,6 @@ def test_init_with_nothing_but_two_variables(tmp_path: Path) -> None:
         {
             "SEALDOCK_DATABASE_URL": f"sqlite:///{elsewhere / 'the.db'}",
             "SEALDOCK_VAULT_URL": (elsewhere / "the vault").as_uri(),
-            "SEALDOCK_VAULT_ALLOW_ADVISORY": "true",
         },
     ).init()
     found = station.dock(make_card(tmp_path / "card", {"a.txt": b"a"}))

@@ -102,6 +102,8 @@ def test_nobody_docks_before_it_passed(store: Store, tmp_path: Path) -> None:
 
 def test_a_local_vault_has_to_be_allowed(tmp_path: Path) -> None:
     station = Station(tmp_path / "home", {"SEALDOCK_VAULT_URL": (tmp_path / "vault").as_uri()})
+    station.home.mkdir()
+    (station.home / "sealdock.toml").write_text('[station]\nid = "north"\n')
     refused = station.run("init", "--json").expect(77)
     assert refused.error["error"] == "vault-advisory"
     assert not (tmp_path / "vault").exists()
@@ -111,10 +113,15 @@ def test_a_local_vault_has_to_be_allowed(tmp_path: Path) -> None:
     assert station.dock(card, SEALDOCK_VAULT_ALLOW_ADVISORY="true")["ok"]
 
 
-def test_the_vault_in_the_home_is_allowed_by_init(station: Station) -> None:
+@pytest.mark.parametrize("own", [True, False])
+def test_init_allows_the_local_vault_that_it_is_told_of(tmp_path: Path, own: bool) -> None:
+    url = {} if own else {"SEALDOCK_VAULT_URL": (tmp_path / "vault").as_uri()}
+    station = Station(tmp_path / "home", url)
+    assert "The local vault's locks are advisory" in station.ok("init").text
     assert station.json("config", "show")["vault"]["allow_advisory"] is True
     (settings,) = (station.home / "sealdock.toml").read_text().split("[vault]\n")[1:]
     assert settings.endswith("allow_advisory = true\n")
+    assert station.dock(make_card(tmp_path / "card", {"A.MP4": b"a"}))["ok"]
 
 
 def test_a_default_retention_is_no_reason_to_fail(store: Store, tmp_path: Path) -> None:
