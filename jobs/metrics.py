@@ -68,13 +68,13 @@ class StationMetrics(Collector):
             reasons.add_metric([state_name, reason], count)
         yield reasons
         alerts = GaugeMetricFamily(
-            "sealdock_alerts_open", "Alerts that have not ended by themselves, by kind.", labels=["kind"]
+            "sealdock_alerts_open", "Alerts that nobody has acknowledged, by kind.", labels=["kind"]
         )
         for kind, count in sorted(found.alerts.items()):
             alerts.add_metric([kind], count)
         yield alerts
-        high = spooling.REASON in found.alerts
-        yield _gauge("sealdock_spool_high", "1 while no clip is copied until the spool drains.", int(high))
+        high = int(found.spool_high)
+        yield _gauge("sealdock_spool_high", "1 while no clip is copied until the spool drains.", high)
         yield _gauge("sealdock_dockings_under_way", "Dockings without a close-out.", found.dockings)
         yield _gauge(
             "sealdock_oldest_unverified_version_seconds",

@@ -19,8 +19,7 @@ from metadata.repo import integrity
 
 _log = logging.getLogger("sealdock.spool")
 
-REASON = "spool-high"
-"""Why clips wait, and the kind of the alert."""
+REASON = integrity.SPOOL_HIGH
 
 
 @dataclass(frozen=True, slots=True)

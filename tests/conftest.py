@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import postgres as support
-from tests.support.store import Store
+# Before anything imports them: what fails in a helper is shown like what fails in a test.
+pytest.register_assert_rewrite("tests.support")
+
+from tests.support import postgres as support  # noqa: E402
+from tests.support.store import Store  # noqa: E402
 
 
 @pytest.fixture(scope="session")

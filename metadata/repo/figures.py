@@ -38,7 +38,9 @@ class Figures:
     lock: ShortestLock | None
     """None if every lock reaches as far as it should."""
     alerts: dict[str, int]
-    """Alerts that have not ended by themselves, by kind."""
+    """Alerts that nobody has acknowledged and that have not ended by themselves, by kind."""
+    spool_high: bool
+    """No clip is copied until the spool drains."""
     dockings: int
     """Dockings without a close-out."""
 
@@ -60,6 +62,7 @@ def figures(session: Session, *, cap: datetime) -> Figures:
         unverified=_unverified(session),
         lock=_shortest_lock(session, cap),
         alerts=integrity.alert_counts(session),
+        spool_high=integrity.is_open(session, integrity.SPOOL_HIGH),
         dockings=session.scalar(select(func.count()).select_from(Docking).where(Docking.close.is_(None)))
         or 0,
     )

@@ -19,6 +19,9 @@ from metadata.models import (
 )
 from metadata.states import SAFE
 
+SPOOL_HIGH = "spool-high"
+"""The alert that stands while the spool is too full for further clips; and why they wait."""
+
 _SHORTEST_NAME = 6
 _APART = (StoredKind.INVENTORY, StoredKind.CLOSE, StoredKind.DOCKING_SEAL, StoredKind.DERIVED)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.support.station", "tests.docs.life")
+pytest.register_assert_rewrite("tests.docs.life")
 
 from tests.docs.console import ROOT  # noqa: E402 - the assertions must be rewritten first
 from tests.docs.life import Written, live  # noqa: E402

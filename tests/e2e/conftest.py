@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("tests.support.station")
-
-from tests.support.engines import ENGINES  # noqa: E402 - its assertions must be rewritten first
-from tests.support.footage import CLIPS, FIRST, HOSTILE, OFFICER  # noqa: E402 - same
-from tests.support.postgres import Server  # noqa: E402 - same
-from tests.support.station import Station, make_card, thaw  # noqa: E402 - its assertions must be rewritten first
+from tests.support.engines import ENGINES
+from tests.support.footage import CLIPS, FIRST, HOSTILE, OFFICER
+from tests.support.postgres import Server
+from tests.support.station import Station, make_card, thaw
 
 
 @pytest.fixture(scope="session")

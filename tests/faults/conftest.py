@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("tests.support.station", "tests.support.fault")
-
-from tests.support.fault import Story, told  # noqa: E402 - its assertions must be rewritten first
-from tests.support.station import Station, thaw  # noqa: E402 - same
+from tests.support.fault import Story, told
+from tests.support.station import Station, thaw
 
 
 @pytest.fixture(scope="session")

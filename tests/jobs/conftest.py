@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.support.station")
-
-from commands.common import build_node  # noqa: E402 - the assertions of what follows are rewritten first
-from config.settings import Settings  # noqa: E402 - same
-from jobs.node import Node  # noqa: E402 - same
-from tests.support.station import Station, thaw  # noqa: E402 - same
+from commands.common import build_node
+from config.settings import Settings
+from jobs.node import Node
+from tests.support.station import Station, thaw
 
 
 @pytest.fixture(scope="session")
