@@ -63,7 +63,7 @@ def prepare(home: Path) -> Settings:
         if settings.vault_url.startswith("file:"):
             text += (
                 "\n[vault]\n"
-                "# The locks of a local vault are advisory: an administrator of the machine can remove them.\n"
+                "# The locks of a local vault are advisory: whoever runs the machine can remove them.\n"
                 "allow_advisory = true\n"
             )
         durable.write_new(home / FILE_NAME, text.encode(), mode=0o640)
