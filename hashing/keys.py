@@ -23,8 +23,9 @@ from hashing import durable
 
 AUTHORITY_DAYS = 3653
 STATION_DAYS = 731
-_BACKDATED = timedelta(minutes=5)
-"""Before now: a certificate is valid at once on a machine whose clock is a little behind."""
+_BACKDATED = timedelta(days=2)
+"""Before now: a clock that is set back by up to a day counts as plausible, and what is sealed then by a new
+key must still be valid."""
 _MAX_KEY_BYTES = 64 * 1024
 _COMMON_NAME_BYTES = 64  # the bound of X.520, which libraries count in UTF-8 bytes
 

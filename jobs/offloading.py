@@ -103,9 +103,7 @@ def _offload(
 
 def _already_here(node: Node, clip: Clip) -> bool:
     """Tell whether an earlier try, or another docking, has brought the bytes already."""
-    state = ClipState(clip.state)
-    if state is ClipState.WAITING:
-        state = ClipState(clip.resume_state or ClipState.FOUND.value)
+    state = outcomes.come_to(clip)
     if reached(state, ClipState.STORED):
         return True
     if not reached(state, ClipState.OFFLOADED):

@@ -63,10 +63,9 @@ def run(node: Node, docking_id: str, position: int, found: Mapping[str, Any]) ->
         docking = dockings.get(session, docking_id)
         recorder = session.get_one(Recorder, clip.recorder_id)
         stored = session.get(StoredObject, clip.sha256 or "")
-    state = ClipState(clip.resume_state or clip.state) if clip.state == "waiting" else ClipState(clip.state)
     if outcomes.taken_over(docking, clip):
         return Verdict.ENDED
-    if reached(state, ClipState.SEALED):
+    if reached(outcomes.come_to(clip), ClipState.SEALED):
         return Verdict.DONE
     if stored is None:
         raise ValueError(f"clip {clip.id} was not offloaded")

@@ -13,8 +13,8 @@ _HEAD = """\
 
 Each row is a test on the real parts: processes that are killed, a Ceph, a PostgreSQL, full disks; only the
 store that lies is a stand-in. After each of them the test looks for every file of the card: its bytes are in
-the vault, the clip confirmed, or they are still on the card; the card is as it was; and `sealdock verify
---level full` finds nothing wrong. That is what *nothing* in the last column says.
+the vault, the clip confirmed, or they are still on the card; the card is as it was; and
+`sealdock verify --level full` finds nothing wrong. That is what *nothing* in the last column says.
 
 *What happens* is put together by the test from what it sees: commands and what they ended with (the exit
 code, as in [errors](errors.md)), what became of clips that are not safe yet with the reason that the register

@@ -116,4 +116,6 @@ class Wire:
         for end in ends:
             with suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                # A socket that a thread reads from is not closed before that thread wakes up.
+                end.shutdown(socket.SHUT_RD)
                 end.close()
