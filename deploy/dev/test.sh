@@ -100,11 +100,13 @@ run() {
 }
 
 # Devices, mounts and immutable files are root's; everything else is an ordinary user's. Only a whole run does both.
+status=0
 if ((EUID == 0 && $# == 0)); then
   echo "What only root can do:"
-  run :: -q -m root -p no:cacheprovider --basetemp="$work/root"
+  run :: -q -m root -p no:cacheprovider --basetemp="$work/root" || status=1
   echo "Everything else, as nobody:"
   set -- -m "not root"
 fi
 # A worker for each processor; a later `-n 0` (for --pdb or -s) wins.
-run "${tester[@]}" :: -n "$(nproc)" --dist worksteal "$@"
+run "${tester[@]}" :: -n "$(nproc)" --dist worksteal "$@" || status=$?
+exit "$status"
