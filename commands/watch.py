@@ -49,7 +49,7 @@ def watch(ctx: click.Context, roots: tuple[Path, ...]) -> None:
         limits = node.settings.watch
         heart = Heart(node.home, limits.rescan_seconds + limits.stall_seconds)
         with (
-            Executor(node, queues=QUEUES) as executor,
+            Executor(node, queues=QUEUES, service=True) as executor,
             heart,
             _listening(node, heart),
             Watchdog(lambda: heart.last.alive),

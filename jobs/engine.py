@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID, _workflow_commands
 from dbos import DBOSPortableJSONSerializer as JsonSerializer
 
 from config import logs
@@ -41,6 +41,8 @@ _READY = b"ready"
 """Stands in the lock file from when the engine's database has its schema."""
 
 _POLL_SECONDS = 0.5
+_SERVICE_POLL_SECONDS = 2.0
+_BACKGROUND_SECONDS = 60.0
 _STARTING_LOOKS = 60
 _DOCKINGS_AT_ONCE = 16
 _DERIVE_AT_ONCE = 2
@@ -52,9 +54,11 @@ class Executor:
     Raises VaultUntriedError or VaultAdvisoryError: work on an unproved vault must not begin, nor go on.
     """
 
-    def __init__(self, node: Node, *, queues: tuple[str, ...] = (DOCKINGS,)) -> None:
+    def __init__(self, node: Node, *, queues: tuple[str, ...] = (DOCKINGS,), service: bool = False) -> None:
+        """``service``: for years, mostly at rest; what others enqueue may wait for two seconds."""
         self._node = node
         self._queues = queues
+        self._service = service
         self._lock_fd: int | None = None
         self._ended = threading.Event()
 
@@ -73,7 +77,7 @@ class Executor:
             "console_log_level": "ERROR",
             "use_listen_notify": False,
             # We send no notifications; but the engine's thread for them sleeps this long before it ends.
-            "notification_listener_polling_interval_sec": 0.02,
+            "notification_listener_polling_interval_sec": 1.0 if self._service else 0.02,
             **database.options(),  # type: ignore[typeddict-item]
         }
         try:
@@ -87,6 +91,10 @@ class Executor:
         return self
 
     def _launch(self, config: DBOSConfig) -> None:
+        if self._service:
+            # For delayed and timed workflows, of which there are none here: each second it would cost as much
+            # as all else that a service at rest does.
+            _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = _BACKGROUND_SECONDS  # noqa: SLF001
         DBOS(config=config)
         DBOS.listen_queues(list(self._queues))
         log = logging.getLogger("dbos")
@@ -96,10 +104,9 @@ class Executor:
         finally:
             log.disabled = False
         logs.adopt("dbos")
-        DBOS.register_queue(
-            DOCKINGS, worker_concurrency=_DOCKINGS_AT_ONCE, polling_interval_sec=_POLL_SECONDS
-        )
-        DBOS.register_queue(DERIVE, worker_concurrency=_DERIVE_AT_ONCE, polling_interval_sec=_POLL_SECONDS)
+        pause = _SERVICE_POLL_SECONDS if self._service else _POLL_SECONDS
+        DBOS.register_queue(DOCKINGS, worker_concurrency=_DOCKINGS_AT_ONCE, polling_interval_sec=pause)
+        DBOS.register_queue(DERIVE, worker_concurrency=_DERIVE_AT_ONCE, polling_interval_sec=pause)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
