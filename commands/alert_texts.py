@@ -14,8 +14,11 @@ TEXTS = {
     "docking-documents": mark("Inventory or close-out of docking {docking} is not in the vault: {problem}."),
     "integrity": mark("An integrity check found something wrong: {problem}."),
     "key-expires": mark("The station's key expires at {not_after}; run `sealdock keys rotate`."),
+    "lock-set-again": mark("A stored version had lost its lock, which was set again: {key}."),
+    "locks-behind": mark("Locks are behind: {behind}; see `sealdock locks list --behind`."),
     "quarantined": mark("A clip was put into quarantine: {reason}."),
     "reread-different": mark("The card gave other bytes than before; they are kept as clip {new_clip}."),
+    "spool-high": mark("The spool is {share} % full: cards wait until it has drained."),
     "timestamp-invalid": mark("The timestamp authority {url} answers wrongly: {problem}."),
     "unknown-volume": mark("A recorder that nobody has accepted was docked: {identity}."),
 }

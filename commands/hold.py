@@ -99,7 +99,7 @@ def hold_list(ctx: click.Context, case: str | None, as_json: bool) -> None:
                     "case": item.hold.case,
                     "reason": item.hold.reason,
                     "actor": item.hold.actor,
-                    "at": item.hold.at.isoformat().replace("+00:00", "Z"),
+                    "at": item.hold.at,
                     "in_vault": item.in_vault,
                 }
                 for item in found

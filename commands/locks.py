@@ -1,6 +1,5 @@
 """``sealdock locks``: how long what is in the vault is locked, and moving that on."""
 
-from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,7 @@ def _report(report: "Rolled") -> dict[str, Any]:
             {
                 "key": item.key,
                 "version": item.version,
-                "lock_until": _written(item.lock_until),
+                "lock_until": item.lock_until,
                 "problem": item.problem,
             }
             for item in report.failures
@@ -96,10 +95,10 @@ def locks_list(ctx: click.Context, limit: int, behind: bool, as_json: bool) -> N
         print_json(rows)
         return
     for row in rows:
-        until = local(datetime.fromisoformat(row["lock_until"]), zone) if row["lock_until"] else _("none")
+        until = local(row["lock_until"], zone) if row["lock_until"] else _("none")
         legal = _("permanent") if row["permanent"] else "-"
         if row["retain_until"]:
-            legal = local(datetime.fromisoformat(row["retain_until"]), zone)
+            legal = local(row["retain_until"], zone)
         click.echo(f"{row['lock_mode']:10}  {until:16}  {legal:16}  {row['key']}")
 
 
@@ -110,11 +109,7 @@ def _row(lock: "Lock") -> dict[str, Any]:
         "version": lock.row.version,
         "kind": lock.row.kind,
         "lock_mode": lock.row.lock_mode,
-        "lock_until": _written(lock.row.lock_until),
-        "retain_until": None if legal is None else _written(legal.until),
+        "lock_until": lock.row.lock_until,
+        "retain_until": None if legal is None else legal.until,
         "permanent": legal is not None and legal.permanent,
     }
-
-
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -102,15 +102,16 @@ class VaultSection(Section):
     """Where originals, manifests and seals are kept.
 
     ``immutable``: the local vault's immutable attribute. ``allow_advisory``: a local vault, whose locks bind
-    nobody who administers the machine, is what is wanted. Credentials of an S3 vault: ``access_key`` and
-    ``secret_key``, or ``credentials_file``; with neither, where the AWS tools look. ``confirmation``:
-    ``full`` reads back what was stored, ``checksum`` (of an S3 vault) compares the store's own.
+    nobody who administers the machine, is what is wanted; unset: only the one in the home is. Credentials of
+    an S3 vault: ``access_key`` and ``secret_key``, or ``credentials_file``; with neither, where the AWS tools
+    look. ``confirmation``: ``full`` reads back what was stored, ``checksum`` (of an S3 vault) compares the
+    store's own.
     """
 
     url: _Url = ""
     url_file: str = ""
     immutable: Literal["auto", "off", "required"] = "auto"
-    allow_advisory: bool = False
+    allow_advisory: bool | None = None
     credentials_file: str = ""
     access_key: str = ""
     secret_key: SecretStr = SecretStr("")

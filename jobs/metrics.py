@@ -73,7 +73,7 @@ class StationMetrics(Collector):
         for kind, count in sorted(found.alerts.items()):
             alerts.add_metric([kind], count)
         yield alerts
-        high = int(found.spool_high)
+        high = int(spooling.REASON in found.standing)
         yield _gauge("sealdock_spool_high", "1 while no clip is copied until the spool drains.", high)
         yield _gauge("sealdock_dockings_under_way", "Dockings without a close-out.", found.dockings)
         yield _gauge(

@@ -53,8 +53,12 @@ def require_proved(node: Node) -> None:
 
 
 def require_allowed(settings: Settings, vault: Vault) -> None:
-    """Raise VaultAdvisoryError for a local vault that ``vault.allow_advisory`` does not allow."""
-    if isinstance(vault, LocalVault) and not settings.vault.allow_advisory:
+    """Raise VaultAdvisoryError for a local vault that ``vault.allow_advisory`` does not allow.
+
+    Where nothing is said of it, the vault in the home is allowed: making it was what ``init`` was asked for.
+    """
+    allowed = settings.vault.allow_advisory
+    if isinstance(vault, LocalVault) and not (not settings.vault.url if allowed is None else allowed):
         raise VaultAdvisoryError(vault=vault.url)
 
 

@@ -19,7 +19,8 @@ from metadata.repo import integrity
 
 _log = logging.getLogger("sealdock.spool")
 
-REASON = integrity.SPOOL_HIGH
+REASON = "spool-high"
+"""Why clips wait, and the kind of the alert."""
 
 
 @dataclass(frozen=True, slots=True)

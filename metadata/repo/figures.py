@@ -39,8 +39,8 @@ class Figures:
     """None if every lock reaches as far as it should."""
     alerts: dict[str, int]
     """Alerts that nobody has acknowledged and that have not ended by themselves, by kind."""
-    spool_high: bool
-    """No clip is copied until the spool drains."""
+    standing: frozenset[str]
+    """Kinds of alerts whose cause has not gone by itself, acknowledged or not."""
     dockings: int
     """Dockings without a close-out."""
 
@@ -62,7 +62,7 @@ def figures(session: Session, *, cap: datetime) -> Figures:
         unverified=_unverified(session),
         lock=_shortest_lock(session, cap),
         alerts=integrity.alert_counts(session),
-        spool_high=integrity.is_open(session, integrity.SPOOL_HIGH),
+        standing=integrity.standing(session),
         dockings=session.scalar(select(func.count()).select_from(Docking).where(Docking.close.is_(None)))
         or 0,
     )

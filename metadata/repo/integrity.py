@@ -19,9 +19,6 @@ from metadata.models import (
 )
 from metadata.states import SAFE
 
-SPOOL_HIGH = "spool-high"
-"""The alert that stands while the spool is too full for further clips; and why they wait."""
-
 _SHORTEST_NAME = 6
 _APART = (StoredKind.INVENTORY, StoredKind.CLOSE, StoredKind.DOCKING_SEAL, StoredKind.DERIVED)
 
@@ -96,6 +93,11 @@ def is_open(session: Session, kind: str) -> bool:
     """Tell whether an alert of this kind stands that has not ended by itself."""
     query = select(Alert.id).where(Alert.kind == kind, Alert.ended_at.is_(None)).limit(1)
     return session.scalar(query) is not None
+
+
+def standing(session: Session) -> frozenset[str]:
+    """Return the kinds of alerts that have not ended by themselves, acknowledged or not."""
+    return frozenset(session.scalars(select(Alert.kind).where(Alert.ended_at.is_(None)).distinct()))
 
 
 def end_alerts(session: Session, kind: str, at: datetime) -> None:

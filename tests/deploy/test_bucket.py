@@ -40,6 +40,8 @@ class Scene:
         listed = client.list_object_versions(Bucket=self.bucket)
         found: dict[tuple[str, str], tuple[Any, ...]] = {}
         for row in listed.get("Versions", []):
+            if row["Key"].startswith("preflight/"):  # its throw-away objects are no evidence
+                continue
             head = client.head_object(Bucket=self.bucket, Key=row["Key"], VersionId=row["VersionId"])
             facts = head["ContentLength"], head.get("ObjectLockMode"), head.get("ObjectLockRetainUntilDate")
             found[row["Key"], row["VersionId"]] = facts

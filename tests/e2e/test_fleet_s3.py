@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.bucket import bucket_home
 from tests.support.postgres import Server
-from tests.support.station import Station, clip_key, digest_of, ended, make_card
+from tests.support.station import clip_key, digest_of, ended, make_card
 from tests.support.store import Store
 
 pytestmark = pytest.mark.slow
@@ -40,8 +41,8 @@ def test_the_same_new_bytes_at_the_same_moment(
         for name in ("north", "south"):
             (tmp_path / name).mkdir()
             made = bucket_home(store, store.url(bucket), tmp_path / name)
-            station = Station(made.home, {**made.environment, **settings, "SEALDOCK_STATION_ID": name})
-            stations.append(station.init())
+            environment = {**made.environment, **settings, "SEALDOCK_STATION_ID": name}
+            stations.append(replace(made, environment=environment).init())
             make_card(tmp_path / name / "card", FILES)
         running = [station.start("dock", station.home.parent / "card", "--json") for station in stations]
         docked = [ended(process).expect(0).json for process in running]

@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,7 @@ def test_stations_that_share_a_prefix(store: Store, bucket: str, tmp_path: Path)
         folder = tmp_path / name
         folder.mkdir()
         home = bucket_home(store, store.url(bucket, "shared"), folder)
-        home = Station(home.home, {**home.environment, "SEALDOCK_STATION_ID": name}).init()
+        home = replace(home, environment={**home.environment, "SEALDOCK_STATION_ID": name}).init()
         home.dock(make_card(folder / "card", {"own.mp4": name.encode() * 100, "both.mp4": b"both"}))
         homes.append(home)
     for home in homes:

@@ -65,6 +65,7 @@ def test_credentials_without_a_credentials_file(store: Store, bucket: str, tmp_p
         "aws variables": {"AWS_ACCESS_KEY_ID": user.access_key, "AWS_SECRET_ACCESS_KEY": user.secret_key},
     }
     station = Station(tmp_path / "home", {"SEALDOCK_VAULT_URL": store.url(bucket), **ways[way]}).init()
+    station.ok("vault", "preflight")
     docked = station.run("dock", make_card(tmp_path / "card", {"A.MP4": b"a"}), "--json").expect(0)
     assert docked.json["ok"]
     for told in (docked, station.ok("config", "show"), station.ok("config", "show", "--json")):

@@ -152,6 +152,7 @@ def test_a_bit_flips_in_the_vault(scene: Scene, story: Story, tmp_path: Path) ->
     story.alerts(scene)
     story.docked(station.run("dock", scene.card, "--json"))
     scene.check_card()
+    stored.chmod(0o600)
     shutil.copy2(copy, stored)
     story.docked(station.run("dock", scene.card, "--json"))
     story.ends(scene)

@@ -46,7 +46,7 @@ LATER = {
 
 
 def home(url: str, folder: Path) -> Scene:
-    nowhere = Store(url, NOBODY, NOBODY, NOBODY)
+    nowhere = Store(url, *[NOBODY] * 5)
     station = bucket_home(nowhere, nowhere.url("evidence-liar"), folder).init()
     return Scene.of(station, make_card(folder / "card", FILES))
 

@@ -1,6 +1,7 @@
 """The station service in tests: started, waited for, stopped, and killed at random."""
 
 import random
+import re
 import signal
 import subprocess
 import time
@@ -24,7 +25,7 @@ def watching(station: Station, root: Path, **settings: str) -> Iterator["subproc
     """Run the service until the block ends; it must stop by itself when it is asked to."""
     process = station.start("watch", root, **{**QUICK, **settings})
     try:
-        until(lambda: (station.home / "engine.lock").exists() and _ready(station))
+        until(lambda: _ready(process))
         yield process
         process.send_signal(signal.SIGTERM)
         told = ended(process).expect(0)
@@ -36,8 +37,13 @@ def watching(station: Station, root: Path, **settings: str) -> Iterator["subproc
                 process.communicate()
 
 
-def _ready(station: Station) -> bool:
-    return (station.home / "engine.lock").read_bytes() == b"ready"
+def _ready(process: "subprocess.Popen[bytes]") -> bool:
+    """Tell whether the service has come so far that it catches SIGTERM (or has ended: that shows later)."""
+    if process.poll() is not None:
+        return True
+    status = Path(f"/proc/{process.pid}/status").read_text("utf-8")
+    (caught,) = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def states(station: Station) -> Counter[str]:

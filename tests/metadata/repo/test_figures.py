@@ -57,6 +57,7 @@ def test_alerts_that_have_ended_are_not_open(session: Session) -> None:
     for kind in ("spool-high", "integrity"):
         integrity.raise_alert(session, kind, AT, facts={})
     assert integrity.is_open(session, "spool-high")
+    assert figures(session, cap=CAP).standing == {"spool-high", "integrity"}
     integrity.end_alerts(session, "spool-high", AT + DAY)
     assert not integrity.is_open(session, "spool-high")
     assert figures(session, cap=CAP).alerts == {"integrity": 1}

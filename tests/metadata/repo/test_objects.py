@@ -144,9 +144,9 @@ def test_keys_come_in_the_order_of_their_bytes(session: Session) -> None:
     assert keys == sorted(keys)
     for number, key in enumerate(reversed(keys)):
         for version in ("1", "2"):
-            found = Version(key=key, version=version)
-            objects.note_stored(session, VAULT, found, StoredKind.DERIVED, f"{number:064x}", AT)
-    objects.note_stored(session, "another", Version(key="a/y"), StoredKind.DERIVED, f"{99:064x}", AT)
+            found = replace(Version(), key=key, version=version)
+            objects.note_stored(session, VAULT, stored(found, f"{number:064x}"), AT)
+    objects.note_stored(session, "another", stored(replace(Version(), key="a/y")), AT)
     groups = objects.groups_after(session, VAULT, "", 100)
     assert [[(row.key, row.version) for row in group] for group in groups] == [
         [(key, "1"), (key, "2")] for key in keys
