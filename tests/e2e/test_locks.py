@@ -132,7 +132,7 @@ def test_one_failing_object_leaves_the_others_alone(short: Station) -> None:
     (alert,) = short.rows("SELECT facts FROM alert WHERE kind = 'locks-behind'")
     assert json.loads(alert[0])["behind"] == 1
     assert [row["key"] for row in short.json("locks", "list", "--behind")] == [lost]
-    assert "locks-behind" in short.ok("status").text
+    assert "Locks are behind: 1" in short.ok("status").text
 
 
 def test_a_vault_that_is_away_is_an_alarm_only_when_time_runs_out(short: Station) -> None:

@@ -83,6 +83,13 @@ class HostileStore:
         self.kept[key] = _Kept(data, etag)
         self.retain(key, mode, until)
 
+    def refuses(self, key: str, mode: str = "", until: str = "") -> bool:
+        """Tell whether a lock stands against deleting a version, or against locking it less."""
+        kept = self.kept.get(key)
+        if kept is None or kept.mode != "COMPLIANCE" or _time(kept.until) < datetime.now(UTC):
+            return False
+        return mode != "COMPLIANCE" or _time(until) < _time(kept.until)
+
     def retain(self, key: str, mode: str, until: str) -> None:
         if self.about(key, Lie.NO_LOCK) or not mode:
             return
@@ -91,6 +98,10 @@ class HostileStore:
         if self.about(key, Lie.SHORTER_LOCK):
             until = "2027-01-01T00:00:00Z"
         self.kept[key].mode, self.kept[key].until = mode, until
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 @contextmanager
@@ -151,7 +162,10 @@ class _Handler(BaseHTTPRequestHandler):
                 mode, until = (
                     re.search(f"<{tag}>(.*?)</{tag}>", data.decode()) for tag in ("Mode", "RetainUntilDate")
                 )
-                if mode and until and key in self.store.kept:
+                if mode is None or until is None or self.store.refuses(key, mode[1], until[1]):
+                    self._denied()
+                    return
+                if key in self.store.kept:
                     self.store.retain(key, mode[1], until[1])
             elif "uploadId" in asked:
                 self.store.parts[asked["uploadId"][0]][int(asked["partNumber"][0])] = data
@@ -175,8 +189,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._xml("CompleteMultipartUploadResult", f"<ETag>{etag}</ETag>", **{"x-amz-version-id": "one"})
 
     def do_DELETE(self) -> None:
-        self._request()
+        key, asked = self._request()
+        with self.store.lock:
+            if self.store.refuses(key):
+                self._denied()
+                return
+            if "versionId" in asked:
+                self.store.kept.pop(key, None)
         self._answer(b"", status=204)
+
+    def _denied(self) -> None:
+        self._xml("Error", "<Code>AccessDenied</Code>", status=403)
 
     def _request(self) -> tuple[str, dict[str, list[str]]]:
         self.store.answers += 1
@@ -221,8 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
             data, mode, until = kept.data, kept.mode, kept.until
             if store.about(key, Lie.OTHER_BYTES_LATER) and data:
                 data = bytes([data[0] ^ 1]) + data[1:]
-            dropped = store.about(key, Lie.DROPS_LOCK) and kept.heads > 2
-            if dropped or store.about(key, Lie.DROPS_LOCK_LATER):
+            if store.about(key, Lie.DROPS_LOCK) and kept.heads > 2:
+                kept.mode = kept.until = mode = until = ""
+            if store.about(key, Lie.DROPS_LOCK_LATER):
                 mode = until = ""
         more: dict[str, Any] = {"ETag": f'"{kept.etag}"', "x-amz-version-id": "one"}
         more["Last-Modified"] = format_datetime(datetime(2026, 3, 1, tzinfo=UTC), usegmt=True)
