@@ -91,4 +91,10 @@ def wait(node: Node, docking: Docking, clip_id: str, reason: str) -> None:
 def resume(clip: Clip) -> None:
     """Bring a waiting clip back to where it waits to go on."""
     if ClipState(clip.state) is ClipState.WAITING:
-        clips.move(clip, ClipState(clip.resume_state or ClipState.FOUND.value))
+        clips.move(clip, come_to(clip))
+
+
+def come_to(clip: Clip) -> ClipState:
+    """Return how far a clip has come: for one that waits, where it goes on."""
+    state = ClipState(clip.state)
+    return ClipState(clip.resume_state or ClipState.FOUND.value) if state is ClipState.WAITING else state

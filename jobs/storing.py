@@ -85,7 +85,7 @@ def _attempt(
 ) -> Verdict:
     with node.register.read() as session:
         _, clip = dockings.sighting(session, docking_id, position)
-        if reached(ClipState(clip.state), goal):
+        if reached(outcomes.come_to(clip), goal):
             return Verdict.DONE
         docking = dockings.get(session, docking_id)
         beside = list(documents(session, clip))
