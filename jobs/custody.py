@@ -142,7 +142,7 @@ def relink(node: Node, officers: Iterable[str]) -> LinkTally:
 
 def set_legal_date(session: Session, node: Node, clip: Clip) -> LegalDate:
     """Compute the legal date from the clip's categories and case; it only ever moves later."""
-    docking = dockings.get(session, clip.docking_id)
+    docking = node.docking(session, clip.docking_id)
     docked = docking.started_at if docking.clock_plausible else node.weigh_clock(session).trusted
     base = retention.base_time(
         clip.recorded_start, dockings.previous_start(session, clip.recorder_id, docking.id), docked

@@ -16,6 +16,7 @@ from hashing.digest import Algorithm
 from ingest.offload import OffloadRules, Proved
 from metadata.actor import Actor
 from metadata.clock import ClockReading, StationClock
+from metadata.models import Docking
 from metadata.register import Register
 from metadata.repo import dockings
 from storage.local import LocalVault
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from jobs.probers import Probers
     from jobs.spooling import Gate
     from metadata.media.sandbox import Limits
+
+
+_DOCKINGS_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Node:
     """Spool copies by clip that *this process* read back from the medium: what it found is not written down,
     since a medium may change while no process runs."""
     _started: list["Probers"] = field(default_factory=list)
+    _dockings: dict[str, Docking] = field(default_factory=dict)
     _gates: list["Gate"] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,6 +95,20 @@ class Node:
     def weigh_clock(self, session: Session) -> ClockReading:
         """Do so in a session that is open already."""
         return self.clock.read(dockings.vouched_time(session))
+
+    def docking(self, session: Session, docking_id: str) -> Docking:
+        """Return a docking, asked for once: what its clips want of it stands since its inventory was taken.
+
+        Whether it is closed, and by which documents, must be asked of the register.
+        """
+        kept = self._dockings.get(docking_id)
+        if kept is None:
+            kept = dockings.get(session, docking_id)
+            session.expunge(kept)  # else it would be read anew, or written, with a later session
+            if len(self._dockings) >= _DOCKINGS_KEPT:
+                self._dockings.clear()
+            self._dockings[docking_id] = kept
+        return kept
 
     def probers(self) -> "Probers":
         """Return the sandboxed probers, one for each processor; each is started when it is needed."""

@@ -44,7 +44,7 @@ def run(
     """
     with node.register.read() as session:
         seen, clip = dockings.sighting(session, docking_id, position)
-        docking = dockings.get(session, docking_id)
+        docking = node.docking(session, docking_id)
     if seen.outcome == Outcome.TO_REREAD.value:
         if reread(node, source, docking, seen, clip, turn):
             return Verdict.ENDED

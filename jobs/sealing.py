@@ -60,7 +60,7 @@ def run(node: Node, docking_id: str, position: int, found: Mapping[str, Any]) ->
     """Seal a sighting's clip, unless that is done already."""
     with node.register.read() as session:
         _, clip = dockings.sighting(session, docking_id, position)
-        docking = dockings.get(session, docking_id)
+        docking = node.docking(session, docking_id)
         recorder = session.get_one(Recorder, clip.recorder_id)
         stored = session.get(StoredObject, clip.sha256 or "")
     if outcomes.taken_over(docking, clip):

@@ -89,7 +89,7 @@ def _attempt(
         _, clip = dockings.sighting(session, docking_id, position)
         if reached(outcomes.come_to(clip), goal):
             return Verdict.DONE
-        docking = dockings.get(session, docking_id)
+        docking = node.docking(session, docking_id)
         if outcomes.taken_over(docking, clip):
             return Verdict.ENDED
         beside = list(documents(session, clip))
