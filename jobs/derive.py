@@ -17,9 +17,11 @@ from metadata.repo import objects
 from metadata.repo.objects import Stored
 from storage import layout
 from storage.confirm import Expected, confirm, confirmation_of
-from storage.retrieval import fetch
+from storage.retrieval import fetch, part_name
 
 _log = logging.getLogger("sealdock.derive")
+
+_COPY = "derive-"
 
 
 @DBOS.workflow(name="derive", max_recovery_attempts=None)
@@ -68,16 +70,25 @@ def make(clip_id: str) -> None:
         )
 
 
+def clip_of_copy(name: str) -> str | None:
+    """Return the id of the clip that such a copy in the spool is of, whole or not; None of other files."""
+    plain = name.removeprefix(".")
+    if not plain.startswith(_COPY):
+        return None
+    return plain.removeprefix(_COPY).removesuffix(".part")
+
+
 def _examine(node: Node, clip: Clip) -> PictureFindings:
     """Look at a proved copy of the stored bytes; the copy goes when that is done."""
     expected = Digest.of_sha256(clip.sha256 or "")
     key = layout.clip_key(expected)
-    copy = node.spool / f"derive-{clip.id}"
+    copy = node.spool / f"{_COPY}{clip.id}"
     try:
         with node.register.read() as session:
             version = objects.versions_at(session, node.vault_name, key)[-1].version
         node.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        copy.unlink(missing_ok=True)
+        for left in (copy, copy.with_name(part_name(copy.name))):  # by one that was killed
+            left.unlink(missing_ok=True)
         fetch(node.vault, key, version, expected, copy, lambda: None)
         return examine(copy, node.media_limits)
     except SealdockError as error:

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from config.errors import ObjectMissingError, SealdockError
 from hashing.digest import Digest
 from jobs import mending
+from jobs.derive import clip_of_copy
 from jobs.engine import unfinished_dockings
 from jobs.findings import MEANINGS, Finding, Kind
 from jobs.identifying import identify, of_another_station
@@ -37,8 +38,8 @@ _log = logging.getLogger("sealdock.reconcile")
 _PAGE = 500
 _TRIALS = ("preflight/",)
 """Where `vault preflight` leaves its objects."""
-_DERIVING, _DERIVING_SECONDS = "derive-", 3600.0
-"""What copies for previews are called, and how long one may be needed."""
+_DERIVING_SECONDS = 3600.0
+"""How long a copy that previews are made from may be needed."""
 _OF_OTHERS_STALE = timedelta(days=7)
 """As for the sweep of ``storage.s3.uploads``: after so long nobody comes back for an upload."""
 
@@ -222,15 +223,18 @@ class Reconciliation:
 
     def _spooled(self, name: str) -> Iterator[Finding]:
         path = self.node.spool / name
+        looked_at = clip_of_copy(name)
         with self.node.register.read() as session:
-            clip = session.get(Clip, name.removeprefix(_DERIVING))
+            clip = session.get(Clip, looked_at or name)
             seen = set() if clip is None else set(dockings.of_clip(session, clip.id))
         if clip is not None and (ClipState(clip.state) not in ENDED or self._works_on(seen)):
             return
         try:
-            if name.startswith(_DERIVING) and time.time() - path.stat().st_mtime < _DERIVING_SECONDS:
+            if looked_at and time.time() - path.stat().st_mtime < _DERIVING_SECONDS:
                 return
-            digest = mending.spool_digest(path)
+            # Such a copy came from the vault, and may be cut short: what counts is the whole clip.
+            whole = clip.sha256 if looked_at and clip is not None else None
+            digest = Digest.of_sha256(whole) if whole else mending.spool_digest(path)
         except FileNotFoundError:
             return
         except OSError as error:

@@ -1,8 +1,10 @@
 """What does not agree is found, explained and, where a digest proves it, mended."""
 
 import json
+import os
 import signal
 import sqlite3
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -93,15 +95,19 @@ def test_what_lies_where_nobody_says_so(station: Station, tmp_path: Path) -> Non
     (station.spool / "copy").write_bytes(FILES["b.mp4"])
     (station.spool / by_path(docked)["b.mp4"]["id"]).write_bytes(b"other bytes")
     (station.spool / "stray").write_bytes(b"stray")
-    wanted = {"unknown-object": 1, "temp-file": 1, "spool-safe": 2, "spool-kept": 1, "spool-unknown": 1}
+    for name, age in ((f".derive-{clip['id']}.part", 4000), (f"derive-{clip['id']}", 0)):
+        (station.spool / name).write_bytes(b"cut short")
+        os.utime(station.spool / name, (time.time() - age,) * 2)
+    wanted = {"unknown-object": 1, "temp-file": 1, "spool-safe": 3, "spool-kept": 1, "spool-unknown": 1}
     assert kinds(found(station)) == wanted
     assert temp.exists()
-    assert len(list(station.spool.iterdir())) == 4
+    assert len(list(station.spool.iterdir())) == 6
     assert kinds(found(station, "--repair")) == wanted
     assert kinds(found(station)) == {"unknown-object": 1, "spool-kept": 1, "spool-unknown": 1}
     assert place.read_bytes() == strange
     assert not temp.exists()
-    assert sorted(path.read_bytes() for path in station.spool.iterdir()) == [b"other bytes", b"stray"]
+    left = [b"cut short", b"other bytes", b"stray"]  # the first may still be looked at
+    assert sorted(path.read_bytes() for path in station.spool.iterdir()) == left
     told = station.run("reconcile").expect(79)
     assert "Leave it as it is." in told.text
     assert "3 findings are open" in told.err

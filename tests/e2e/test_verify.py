@@ -1,17 +1,20 @@
 """What ``verify`` finds when somebody with the rights of the vault has been at it."""
 
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.station import Station, clip_key, flip, make_card, thaw, writable
+from tests.support.station import ROOT, Station, clip_key, flip, make_card, thaw, writable
 
 pytestmark = pytest.mark.slow
 
+KILLED = str(ROOT / "tests" / "support" / "killed.py")
 DAMAGED = ("original", "manifest", "seal gone", "lock gone", "original gone", "longer", "torn lock")
 SOUND = "sound"
 Harmed = tuple[Station, dict[str, Any]]
@@ -200,3 +203,14 @@ def test_previews_that_fail_for_now_are_made_later(station: Station, tmp_path: P
     (station.home / "unmounted").rename(station.vault)
     assert station.json("derive") == {"derived": 1, "failed": 0}
     assert station.json("derive") == {"derived": 0, "failed": 0}
+
+
+def test_derive_killed_while_it_copies(station: Station, tmp_path: Path, video: Path) -> None:
+    """The copy that it leaves, whole or not, neither stays nor stands in the way of the next run."""
+    station.dock(make_card(tmp_path / "card", {"a.mp4": video.read_bytes()}))
+    killed = replace(station, wrapper=(KILLED, "before:hashing.durable:publish:1"))
+    assert killed.run("derive").code == -signal.SIGKILL
+    assert [path.name[:8] for path in station.spool.iterdir()] == [".derive-"]
+    assert station.json("derive") == {"derived": 1, "failed": 0}
+    assert len(list(station.vault.glob("derived/*"))) == 1
+    assert list(station.spool.iterdir()) == []
