@@ -1,7 +1,7 @@
 """The store and confirm stages: original, manifest and seal go to the vault and are asked for again."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -22,7 +22,7 @@ from jobs.verdict import Verdict
 from metadata import events
 from metadata.clock import ClockReading
 from metadata.events import EventKind
-from metadata.models import Clip, Docking, Seal, SealTimestamp, StoredKind
+from metadata.models import Clip, Docking, Seal, SealTimestamp, StoredKind, StoredVersion
 from metadata.repo import clips, dockings, objects
 from metadata.repo.objects import Stored
 from metadata.retention import LegalDate, lock_date
@@ -52,6 +52,13 @@ class _Work:
     digest: Digest
     beside: list[Document]
     until: datetime
+    noted: Mapping[str, StoredVersion]
+    """The newest versions that the register names, by key; for confirming."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the keys, the original's first."""
+        return [layout.clip_key(self.digest), *(item.key for item in self.beside)]
 
 
 def documents(session: Session, clip: Clip) -> Iterator[Document]:
@@ -86,16 +93,19 @@ def _attempt(
     act: Callable[[Node, _Work], None],
 ) -> Verdict:
     with node.register.read() as session:
-        _, clip = dockings.sighting(session, docking_id, position)
+        clip = dockings.clip_at(session, docking_id, position)
         if reached(outcomes.come_to(clip), goal):
             return Verdict.DONE
         docking = node.docking(session, docking_id)
         if outcomes.taken_over(docking, clip):
             return Verdict.ENDED
-        beside = list(documents(session, clip))
         until = _lock_until(node, clip, node.weigh_clock(session))
+        digest = Digest.of_sha256(clip.sha256 or "")
+        work = _Work(docking, clip, digest, list(documents(session, clip)), until, {})
+        if goal is ClipState.CONFIRMED:
+            work = replace(work, noted=objects.newest_at(session, node.vault_name, work.keys))
     try:
-        act(node, _Work(docking, clip, Digest.of_sha256(clip.sha256 or ""), beside, until))
+        act(node, work)
     except (VaultFullError, VaultUnavailableError) as error:
         outcomes.wait(node, docking, clip.id, error.code)
         return Verdict.RETRY
@@ -183,13 +193,10 @@ def _put_original(node: Node, work: _Work) -> VaultVersion:
 
 def _confirm(node: Node, work: _Work) -> None:
     clip, docking = work.clip, work.docking
-    keys = [layout.clip_key(work.digest), *(item.key for item in work.beside)]
-    with node.register.read() as session:
-        newest = objects.newest_at(session, node.vault_name, keys)
-    missing = [key for key in keys if key not in newest]
+    missing = [key for key in work.keys if key not in work.noted]
     if missing:
         raise ObjectMissingError(key=missing[0])
-    rows = [newest[key] for key in keys]
+    rows = [work.noted[key] for key in work.keys]
     # A capped date moves with the clock: one that an earlier try set lies a little before it.
     least = work.until if clip.retain_until == work.until else work.until - CAP_SLACK
     found = [confirm(node.vault, Expected(row.key, row.version, row.size, least)) for row in rows]
