@@ -140,7 +140,8 @@ def test_a_half_open_line(scene: Scene, wire: Wire, story: Story) -> None:
 def test_a_line_that_is_cut_at_many_places(scene: Scene, wire: Wire, story: Story) -> None:
     for number in range(5):
         wire.mend()
-        wire.cut(after=1_000 + number * number * 4_000_000)
+        # Also the last one comes before the upload's end, whatever parts the others brought there.
+        wire.cut(after=1_000 + number * number * 2_500_000)
         ran = scene.station.run("dock", scene.card, "--json", SEALDOCK_DOCKING_PATIENCE_SECONDS="0")
         assert ran.code in {33, 37, 55}, ran
     story.states("`dock`, cut off 5 times", scene)

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+from psycopg.errors import InsufficientPrivilege, ObjectInUse
 from sqlalchemy.engine import make_url
 
 _SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "dev" / "postgres.sh"
 _SERIAL = count(1)
+_TRIES = 30
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,18 @@ class Server:
         try:
             yield self.place(name)
         finally:
-            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        """Drop a database. The server's own housekeeping may be in it; no owner ends that, it ends soon."""
+        for _ in range(_TRIES):
+            try:
+                self.run(f"DROP DATABASE {name} WITH (FORCE)")
+            except (InsufficientPrivilege, ObjectInUse):
+                time.sleep(1)
+            else:
+                return
+        self.run(f"DROP DATABASE {name} WITH (FORCE)")
 
     def run(self, statement: str) -> None:
         with closing(connect(self.owner_url)) as owner:

@@ -38,6 +38,7 @@ class Wire:
         self._open: set[socket.socket] = set()
         self._up = True
         self._left: int | None = None
+        self._counting = threading.Lock()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -89,11 +90,8 @@ class Wire:
     ) -> None:
         with suppress(OSError):
             while data := one.recv(PIECE):
-                self.carried += len(data)
-                if self._left is not None:
-                    self._left -= len(data)
-                    if self._left < 0:
-                        self.cut()
+                if self._counted(len(data)):
+                    self.cut()
                 if left is not None:
                     left -= len(data)
                     if left < 0:
@@ -109,6 +107,15 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
         one.close()
         self._open.discard(one)
+
+    def _counted(self, size: int) -> bool:
+        """Count what is carried on, and tell whether the line breaks with it."""
+        with self._counting:
+            self.carried += size
+            if self._left is None:
+                return False
+            self._left -= size
+            return self._left < 0
 
     @staticmethod
     def _reset(*ends: socket.socket) -> None:
