@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from os.path import splitext
+from pathlib import Path
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -56,7 +57,8 @@ class Profile:
 
 def kind_of_suffix(name: str) -> Kind:
     """Return what a file is by the suffix of its name or path alone; ``other`` when that says nothing."""
-    return _KIND_OF_SUFFIX.get(PurePosixPath(name).suffix[1:].lower(), Kind.OTHER)
+    # A path object for each of 100,000 files takes seconds.
+    return _KIND_OF_SUFFIX.get(splitext(name)[1][1:].lower(), Kind.OTHER)  # noqa: PTH122
 
 
 def load_profiles(directory: Path | None) -> tuple[Profile, ...]:

@@ -33,6 +33,8 @@ ShowProgress = Callable[[str, int, int, dict[str, int]], None]
 
 _LOOK_SECONDS = 1.0
 _SHOW_SECONDS = 0.25
+_LOOKS_APART = 20
+"""How many times as long as a look took is waited until the next."""
 _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 _WAITING_OR_ENDED = ENDED | {ClipState.WAITING}
 
@@ -196,8 +198,10 @@ def _wait(
     patience = node.settings.docking.patience_seconds
     last: object = None
     moved = time.monotonic()
+    looked = 0.0
     while True:
-        engine.pause(_LOOK_SECONDS if on_progress is None else _SHOW_SECONDS)
+        # Counting the clips of a very full card takes a while: it must not take much of what brings them in.
+        engine.pause(max(_LOOK_SECONDS if on_progress is None else _SHOW_SECONDS, looked * _LOOKS_APART))
         status, value = engine.outcome(docking_id)
         if status in _OVER:
             return _error(status, value)
@@ -211,6 +215,7 @@ def _wait(
             if not error.retriable or now - moved > patience:
                 raise
             continue
+        looked = time.monotonic() - now
         if on_progress is not None and current is not None:
             on_progress(docking_id, current.bytes_done, current.bytes_total, current.states)
         if (current, status) != last:

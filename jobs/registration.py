@@ -27,7 +27,7 @@ from metadata import events
 from metadata.actor import Actor
 from metadata.clock import ClockReading
 from metadata.events import EventKind
-from metadata.models import Clip, Docking, Outcome, Recorder, Sighting
+from metadata.models import Clip, Docking, Outcome, Recorder
 from metadata.repo import clips, dockings, integrity, recorders
 from metadata.states import SAFE, ClipState
 
@@ -176,31 +176,32 @@ def _sightings(
     """Write a row per sighting, and per clip seen for the first time; return the bytes to read."""
     known = clips.known(session, recorder.id)
     total = 0
-    new_clips: list[Clip] = []
-    seen: list[Sighting] = []
+    # A card may hold 100,000 files: their rows are written past the unit of work.
+    new_clips: list[dict[str, Any]] = []
+    seen: list[dict[str, Any]] = []
     for position, entry in enumerate(listing.entries):
         clip, outcome = _decide(entry, known.get(entry.path, []), reread=request.reread)
         if clip is None:
-            clip = _new_clip(entry, recorder, recognition, request.id, at)
-            new_clips.append(clip)
-        elif outcome is Outcome.TO_READ:
+            clip_id = str(ULID())
+            new_clips.append(_new_clip(clip_id, entry, recorder, recognition, request.id, at))
+        else:
+            clip_id = clip.id
+        if clip is not None and outcome is Outcome.TO_READ:
             _take_up(clip, entry, request.id)
         total += entry.size if outcome is not Outcome.NOT_READ_AGAIN else 0
         seen.append(
-            Sighting(
-                id=str(ULID()),
-                docking_id=request.id,
-                position=position,
-                clip_id=clip.id,
-                size=entry.size,
-                mtime_ns=entry.mtime_ns,
-                outcome=outcome.value,
-            )
+            {
+                "id": str(ULID()),
+                "docking_id": request.id,
+                "position": position,
+                "clip_id": clip_id,
+                "size": entry.size,
+                "mtime_ns": entry.mtime_ns,
+                "outcome": outcome.value,
+            }
         )
-    session.add_all(new_clips)
     session.flush()
-    session.add_all(seen)
-    session.flush()
+    dockings.add_sightings(session, new_clips, seen)
     return total
 
 
@@ -220,22 +221,22 @@ def _decide(entry: Entry, same_path: list[Clip], *, reread: bool) -> tuple[Clip 
 
 
 def _new_clip(
-    entry: Entry, recorder: Recorder, recognition: Recognition, docking_id: str, at: datetime
-) -> Clip:
-    return Clip(
-        id=str(ULID()),
-        recorder_id=recorder.id,
-        docking_id=docking_id,
-        name=readable(last_part(entry.path)),
-        path=readable(entry.path),
-        path_bytes=entry.path,
-        kind=recognition.kind(entry),
-        size=entry.size,
-        mtime_ns=entry.mtime_ns,
-        state=ClipState.FOUND.value,
-        time_source="unknown",
-        created_at=at,
-    )
+    clip_id: str, entry: Entry, recorder: Recorder, recognition: Recognition, docking_id: str, at: datetime
+) -> dict[str, Any]:
+    return {
+        "id": clip_id,
+        "recorder_id": recorder.id,
+        "docking_id": docking_id,
+        "name": readable(last_part(entry.path)),
+        "path": readable(entry.path),
+        "path_bytes": entry.path,
+        "kind": recognition.kind(entry),
+        "size": entry.size,
+        "mtime_ns": entry.mtime_ns,
+        "state": ClipState.FOUND.value,
+        "time_source": "unknown",
+        "created_at": at,
+    }
 
 
 def _take_up(clip: Clip, entry: Entry, docking_id: str) -> None:

@@ -1,10 +1,10 @@
 """Dockings, sightings and progress."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session, defer
 
 from metadata.clock import FURTHEST, RELEASED
@@ -94,6 +94,8 @@ def sightings(session: Session, docking_id: str) -> list[tuple[Sighting, Clip]]:
 # Asked for each clip at each stage, hence built once.
 _HERE = (Sighting.docking_id == bindparam("docking"), Sighting.position == bindparam("position"))
 _SIGHTING = select(Sighting, Clip).join(Clip, Clip.id == Sighting.clip_id).where(*_HERE)
+_NEW_CLIPS = insert(Clip.__table__)  # type: ignore[arg-type]
+_NEW_SIGHTINGS = insert(Sighting.__table__)  # type: ignore[arg-type]
 _CLIP = select(Clip).join(Sighting, Clip.id == Sighting.clip_id).where(*_HERE)
 
 
@@ -106,6 +108,17 @@ def sighting(session: Session, docking_id: str, position: int) -> tuple[Sighting
 def clip_at(session: Session, docking_id: str, position: int) -> Clip:
     """Return the clip of one sighting."""
     return session.scalars(_CLIP, {"docking": docking_id, "position": position}).one()
+
+
+def add_sightings(
+    session: Session, new_clips: Sequence[Mapping[str, Any]], seen: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write what a docking saw, and the clips that it saw first: rows by the names of their columns."""
+    connection = session.connection()
+    if new_clips:
+        connection.execute(_NEW_CLIPS, new_clips)
+    if seen:
+        connection.execute(_NEW_SIGHTINGS, seen)
 
 
 def to_read(session: Session, docking_id: str) -> list[int]:
