@@ -6,6 +6,7 @@ from dbos import DBOS
 
 from config.errors import SealdockError
 from hashing.digest import Digest
+from jobs.copies import DERIVE, proved_copy
 from jobs.node import Node
 from jobs.running import running
 from jobs.storing import lock_until
@@ -17,11 +18,8 @@ from metadata.repo import objects
 from metadata.repo.objects import Stored
 from storage import layout
 from storage.confirm import Expected, confirm, confirmation_of
-from storage.retrieval import fetch, part_name
 
 _log = logging.getLogger("sealdock.derive")
-
-_COPY = "derive-"
 
 
 @DBOS.workflow(name="derive", max_recovery_attempts=None)
@@ -70,33 +68,18 @@ def make(clip_id: str) -> None:
         )
 
 
-def clip_of_copy(name: str) -> str | None:
-    """Return the id of the clip that such a copy in the spool is of, whole or not; None of other files."""
-    plain = name.removeprefix(".")
-    if not plain.startswith(_COPY):
-        return None
-    return plain.removeprefix(_COPY).removesuffix(".part")
-
-
 def _examine(node: Node, clip: Clip) -> PictureFindings:
     """Look at a proved copy of the stored bytes; the copy goes when that is done."""
-    expected = Digest.of_sha256(clip.sha256 or "")
-    key = layout.clip_key(expected)
-    copy = node.spool / f"{_COPY}{clip.id}"
+    key = layout.clip_key(Digest.of_sha256(clip.sha256 or ""))
     try:
         with node.register.read() as session:
             version = objects.versions_at(session, node.vault_name, key)[-1].version
-        node.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in (copy, copy.with_name(part_name(copy.name))):  # by one that was killed
-            left.unlink(missing_ok=True)
-        fetch(node.vault, key, version, expected, copy, lambda: None)
-        return examine(copy, node.media_limits)
+        with proved_copy(node, node.vault, version, clip, DERIVE) as copy:
+            return examine(copy, node.media_limits)
     except SealdockError as error:
         if error.retriable:
             raise
         return PictureFindings(problem=error.code)
-    finally:
-        copy.unlink(missing_ok=True)
 
 
 def _store_poster(node: Node, clip: Clip, jpeg: bytes) -> str | None:

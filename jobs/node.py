@@ -2,7 +2,9 @@
 
 import os
 import threading
+import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 
 _DOCKINGS_KEPT = 64
+_VOUCHED_SECONDS = 1.0
 MAIN, SECOND = "main", "second"
 
 
@@ -44,11 +47,11 @@ class Store(NamedTuple):
     required: bool = True
 
     def reason(self, code: str) -> str:
-        """Return an error's code as a reason that tells of which vault it is; the main one's is the plain code."""
+        """Return an error's code as a reason that names the vault; the main one's is the plain code."""
         return code if self.name == MAIN else f"{self.name}-{code}"
 
     def told(self, problem: str) -> str:
-        """Return a problem in words of an integrity check, likewise."""
+        """Return what an integrity check found wrong, likewise."""
         return problem if self.name == MAIN else f"{self.name}: {problem}"
 
 
@@ -74,6 +77,7 @@ class Node:
     since a medium may change while no process runs."""
     _started: list["Probers"] = field(default_factory=list)
     _dockings: dict[str, Docking] = field(default_factory=dict)
+    _vouched: list[tuple[float, datetime | None]] = field(default_factory=list)
     _gates: list["Gate"] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -100,6 +104,13 @@ class Node:
         """Return the vaults that have to hold a clip before it counts as safe, the main one first."""
         return tuple(store for store in self.stores if store.required)
 
+    def store(self, name: str) -> Store:
+        """Return the vault of a name; LookupError if this home has none of it."""
+        for store in self.stores:
+            if store.name == name:
+                return store
+        raise LookupError(name)
+
     @property
     def vault_folders(self) -> tuple[Path, ...]:
         """Return the folders of this machine in which the vaults lie."""
@@ -125,8 +136,14 @@ class Node:
             return self.weigh_clock(session)
 
     def weigh_clock(self, session: Session) -> ClockReading:
-        """Do so in a session that is open already."""
-        return self.clock.read(dockings.vouched_time(session))
+        """Do so in a session that is open already.
+
+        What the register vouches for is asked once a second: it only ever moves to later times.
+        """
+        now = time.monotonic()
+        if not self._vouched or now - self._vouched[-1][0] > _VOUCHED_SECONDS:
+            self._vouched[:] = [(now, dockings.vouched_time(session))]
+        return self.clock.read(self._vouched[-1][1])
 
     def docking(self, session: Session, docking_id: str) -> Docking:
         """Return a docking, asked for once: what its clips want of it stands since its inventory was taken.

@@ -13,7 +13,7 @@ from metadata.repo import dockings
 def run(node: Node, docking_id: str, position: int) -> dict[str, Any]:
     """Probe the spool copy of a sighting's clip; returns ``Probe.to_json()``."""
     with node.register.read() as session:
-        _, clip = dockings.sighting(session, docking_id, position)
+        clip = dockings.clip_at(session, docking_id, position)
     if clip.manifest_sha256 is not None and clip.probe is not None:
         return dict(clip.probe)
     path = outcomes.spool_path(node, clip.id)

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from config.errors import ObjectMissingError, SealdockError
 from hashing.digest import Digest
 from jobs import mending
-from jobs.derive import clip_of_copy
+from jobs.copies import clip_of_copy
 from jobs.engine import unfinished_dockings
 from jobs.findings import MEANINGS, Finding, Kind
 from jobs.identifying import identify, of_another_station

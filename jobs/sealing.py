@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -39,6 +40,7 @@ from metadata.states import ClipState, reached
 _log = logging.getLogger("sealdock.seal")
 
 
+@cache
 def software() -> str:
     """Return the name and version that manifests carry."""
     try:
@@ -59,7 +61,7 @@ class _Sealed:
 def run(node: Node, docking_id: str, position: int, found: Mapping[str, Any]) -> Verdict:
     """Seal a sighting's clip, unless that is done already."""
     with node.register.read() as session:
-        _, clip = dockings.sighting(session, docking_id, position)
+        clip = dockings.clip_at(session, docking_id, position)
         docking = node.docking(session, docking_id)
         recorder = session.get_one(Recorder, clip.recorder_id)
         stored = session.get(StoredObject, clip.sha256 or "")

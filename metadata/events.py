@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from hashing import canonical
@@ -22,6 +22,11 @@ from metadata.models import CustodyEvent
 
 SCHEMA = "sealdock.event/1"
 SALT_BYTES = 32
+
+# Each clip has several events, hence statements that are built once, past the unit of work.
+_TABLE = CustodyEvent.__table__
+_LAST = select(func.max(_TABLE.c.sequence))
+_INSERT = insert(CustodyEvent.__table__)  # type: ignore[arg-type]
 
 
 class EventKind(StrEnum):
@@ -80,8 +85,8 @@ def append(
     docking: str | None = None,
     subject: str | None = None,
     facts: Mapping[str, Any] | None = None,
-) -> CustodyEvent:
-    """Append one event and return its row.
+) -> int:
+    """Append one event and return its sequence number.
 
     The key (subject, kind, attempt) is unique: a step that is repeated after a crash cannot log
     its event twice. ``subject`` defaults to the clip, else the docking. The caller's transaction
@@ -90,7 +95,9 @@ def append(
     about = subject or clip or docking
     if about is None:
         raise ValueError("an event is about a clip, a docking or a named subject")
-    last = session.scalar(select(func.max(CustodyEvent.sequence)))
+    session.flush()  # what the event is about comes first
+    connection = session.connection()
+    last = connection.scalar(_LAST)
     sequence = 0 if last is None else last + 1
     body = canonical.encode(
         {
@@ -107,21 +114,20 @@ def append(
         }
     )
     salt = secrets.token_bytes(SALT_BYTES)
-    row = CustodyEvent(
-        sequence=sequence,
-        kind=kind.value,
-        subject=about,
-        attempt=attempt,
-        clip_id=clip,
-        docking_id=docking,
-        at=at,
-        body=body,
-        salt=salt,
-        leaf_hash=leaf_hash(entry(salt, body)),
-    )
-    session.add(row)
-    session.flush()
-    return row
+    row = {
+        "sequence": sequence,
+        "kind": kind.value,
+        "subject": about,
+        "attempt": attempt,
+        "clip_id": clip,
+        "docking_id": docking,
+        "at": at,
+        "body": body,
+        "salt": salt,
+        "leaf_hash": leaf_hash(entry(salt, body)),
+    }
+    connection.execute(_INSERT, row)
+    return sequence
 
 
 def entry(salt: bytes, body: bytes) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, defer
 
 from metadata.clock import FURTHEST, RELEASED
@@ -91,14 +91,21 @@ def sightings(session: Session, docking_id: str) -> list[tuple[Sighting, Clip]]:
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
+# Asked for each clip at each stage, hence built once.
+_HERE = (Sighting.docking_id == bindparam("docking"), Sighting.position == bindparam("position"))
+_SIGHTING = select(Sighting, Clip).join(Clip, Clip.id == Sighting.clip_id).where(*_HERE)
+_CLIP = select(Clip).join(Sighting, Clip.id == Sighting.clip_id).where(*_HERE)
+
+
 def sighting(session: Session, docking_id: str, position: int) -> tuple[Sighting, Clip]:
     """Return one sighting and its clip."""
-    row = session.execute(
-        select(Sighting, Clip)
-        .join(Clip, Clip.id == Sighting.clip_id)
-        .where(Sighting.docking_id == docking_id, Sighting.position == position)
-    ).one()
+    row = session.execute(_SIGHTING, {"docking": docking_id, "position": position}).one()
     return row[0], row[1]
+
+
+def clip_at(session: Session, docking_id: str, position: int) -> Clip:
+    """Return the clip of one sighting."""
+    return session.scalars(_CLIP, {"docking": docking_id, "position": position}).one()
 
 
 def to_read(session: Session, docking_id: str) -> list[int]:
@@ -155,19 +162,22 @@ def touch_progress(session: Session, docking_id: str, at: datetime) -> None:
     session.execute(update(Progress).where(Progress.docking_id == docking_id).values(updated_at=at))
 
 
+_VOUCHED = select(
+    select(func.max(Station.created_at)).scalar_subquery(),
+    select(func.max(Docking.started_at)).where(Docking.clock_plausible).scalar_subquery(),
+    select(func.max(CustodyEvent.at))
+    .where(CustodyEvent.kind == EventKind.CLOCK_CONFIRMED.value)
+    .scalar_subquery(),
+)
+
+
 def vouched_time(session: Session) -> datetime | None:
     """Return the latest time at which the station's clock was held to be plausible.
 
     Nobody weighed the clock when the station was made, so that time counts only as far as the
     software's own release date goes with it.
     """
-    confirmed = CustodyEvent.kind == EventKind.CLOCK_CONFIRMED.value
-    query = select(
-        select(func.max(Station.created_at)).scalar_subquery(),
-        select(func.max(Docking.started_at)).where(Docking.clock_plausible).scalar_subquery(),
-        select(func.max(CustodyEvent.at)).where(confirmed).scalar_subquery(),
-    )
-    found: list[datetime | None] = list(session.execute(query).one())  # nothing has no maximum
+    found: list[datetime | None] = list(session.execute(_VOUCHED).one())  # nothing has no maximum
     created, *others = found
     times = (None if created is None else min(created, RELEASED + FURTHEST), *others)
     return max((t for t in times if t is not None), default=None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import SQLColumnExpression, func, select, text, update
+from sqlalchemy import SQLColumnExpression, bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -14,6 +14,14 @@ from hashing.reader import Reading
 from metadata.models import StoredKind, StoredObject, StoredVersion
 
 _PAGE = 500  # SQLite limits the variables of one statement
+
+# Written and asked for each clip, hence built once, and past the unit of work where that is enough.
+_TABLE = StoredVersion.__table__
+_CONFIRMED = update(StoredVersion.__table__).where(_TABLE.c.id == bindparam("row"))  # type: ignore[arg-type]
+_AT_KEYS = select(StoredVersion).where(
+    StoredVersion.vault == bindparam("vault"), StoredVersion.key.in_(bindparam("keys", expanding=True))
+)
+_BY_AGE = _AT_KEYS.order_by(StoredVersion.id)
 
 FULL = "full"
 """Every byte was read back and hashed (storage.confirm.Confirmation; storage lies above this room)."""
@@ -99,10 +107,8 @@ def note_all_stored(
     session: Session, vault: str, versions: Sequence[Stored], at: datetime
 ) -> list[StoredVersion]:
     """Note versions of different keys, like ``note_stored``."""
-    query = select(StoredVersion).where(
-        StoredVersion.vault == vault, StoredVersion.key.in_([stored.found.key for stored in versions])
-    )
-    known = {(row.key, row.version): row for row in session.scalars(query)}
+    keys = [stored.found.key for stored in versions]
+    known = {(row.key, row.version): row for row in session.scalars(_AT_KEYS, {"vault": vault, "keys": keys})}
     rows = []
     for stored in versions:
         found = stored.found
@@ -135,21 +141,17 @@ def note_all_stored(
 
 def note_confirmed(session: Session, found: Mapping[str, Described], at: datetime) -> None:
     """Note what a vault answered when it was asked for versions again, by the ids of their rows."""
-    for row in session.scalars(select(StoredVersion).where(StoredVersion.id.in_(found))):
-        row.lock_mode = str(found[row.id].lock_mode)
-        row.lock_until = found[row.id].lock_until
-    session.execute(
-        update(StoredVersion)
-        .where(StoredVersion.id.in_(found))
-        .values(confirmed_at=at)
-        .execution_options(synchronize_session=False)
-    )
+    answers = [
+        {"row": row, "lock_mode": str(said.lock_mode), "lock_until": said.lock_until, "confirmed_at": at}
+        for row, said in found.items()
+    ]
+    session.connection().execute(_CONFIRMED, answers)
 
 
 def newest_at(session: Session, vault: str, keys: Iterable[str]) -> dict[str, StoredVersion]:
     """Return the newest version that the register holds of each key, where it holds one."""
-    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.key.in_(list(keys)))
-    return {row.key: row for row in session.scalars(query.order_by(StoredVersion.id))}
+    found = session.scalars(_BY_AGE, {"vault": vault, "keys": list(keys)})
+    return {row.key: row for row in found}
 
 
 def versions_at(session: Session, vault: str, key: str) -> list[StoredVersion]:

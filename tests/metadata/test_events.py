@@ -19,11 +19,15 @@ from tests.support.register import ACTOR, AT, DOCKING, add_clip
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
+def appended(session: Session, *arguments: Any, **named: Any) -> CustodyEvent:
+    return session.get_one(CustodyEvent, events.append(session, *arguments, **named))
+
+
 def test_the_stored_shape(session: Session) -> None:
     """The leaf hash of RFC 6962 over SHA-256(salt || canonical bytes), computed here once more."""
     clip = add_clip(session).id
     facts = {"z": 1, "a": "名字", "big": 2**60, "time": AT, "list": [True, None]}
-    row = events.append(
+    row = appended(
         session, EventKind.OFFLOADED, ACTOR, AT, attempt="1", clip=clip, docking=DOCKING, facts=facts
     )
     assert (
@@ -60,12 +64,11 @@ def test_what_is_read_back_still_hashes(register: Register) -> None:
 
 def test_the_subject_is_clip_then_docking_then_named(session: Session) -> None:
     clip = add_clip(session).id
-    row = events.append(session, EventKind.SEALED, ACTOR, AT, attempt="1", clip=clip, docking=DOCKING)
+    row = appended(session, EventKind.SEALED, ACTOR, AT, attempt="1", clip=clip, docking=DOCKING)
     assert row.subject == clip
-    assert (
-        events.append(session, EventKind.CLOSED, ACTOR, AT, attempt="1", docking=DOCKING).subject == DOCKING
-    )
-    row = events.append(session, EventKind.CASE_ADDED, ACTOR, AT, attempt="1", clip=clip, subject="case")
+    row = appended(session, EventKind.CLOSED, ACTOR, AT, attempt="1", docking=DOCKING)
+    assert row.subject == DOCKING
+    row = appended(session, EventKind.CASE_ADDED, ACTOR, AT, attempt="1", clip=clip, subject="case")
     assert (row.subject, row.clip_id) == ("case", clip)
     with pytest.raises(ValueError, match="is about"):
         events.append(session, EventKind.CASE_ADDED, ACTOR, AT, attempt="1")
@@ -127,7 +130,7 @@ def test_a_naive_time_is_refused(register: Register) -> None:
 @given(facts=st.dictionaries(TEXT, st.one_of(TEXT, st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1))))
 def test_facts_survive_and_bytes_are_canonical(shared_register: Register, facts: dict[str, Any]) -> None:
     with pytest.raises(Undone), shared_register.write() as session:
-        row = events.append(
+        row = appended(
             session, EventKind.TAGGED, ACTOR, AT + timedelta(days=1), attempt="1", subject="s", facts=facts
         )
         value = json.loads(row.body)
