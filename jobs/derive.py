@@ -8,16 +8,15 @@ from config.errors import SealdockError
 from hashing.digest import Digest
 from jobs.copies import DERIVE, proved_copy
 from jobs.node import Node
+from jobs.placing import note_placed, place
 from jobs.running import running
-from jobs.storing import lock_until
+from jobs.storing import Document, lock_until
 from metadata import events
 from metadata.events import EventKind
 from metadata.media.pictures import PictureFindings, examine
 from metadata.models import Clip, Derivative, StoredKind
 from metadata.repo import objects
-from metadata.repo.objects import Stored
 from storage import layout
-from storage.confirm import Expected, confirm, confirmation_of
 
 _log = logging.getLogger("sealdock.derive")
 
@@ -83,18 +82,16 @@ def _examine(node: Node, clip: Clip) -> PictureFindings:
 
 
 def _store_poster(node: Node, clip: Clip, jpeg: bytes) -> str | None:
-    """Put a poster frame beside its clip, locked as long; None if the vault will not have it."""
+    """Put a poster frame beside its clip, locked as long; None if a vault will not have it."""
     digest = Digest.sha256(jpeg)
     until = lock_until(node, clip)
     try:
-        put = node.vault.put_bytes(layout.derived_key(digest), jpeg, lock_until=until)
-        found = confirm(node.vault, Expected(put.key, put.version, len(jpeg), until))
+        placed = place(node, Document(StoredKind.DERIVED, layout.derived_key(digest), jpeg), until)
     except SealdockError as error:
         if error.retriable:
             raise
         return None
     at = node.clock.now()
     with node.register.write() as session:
-        stored = Stored(found, StoredKind.DERIVED, digest.hex, confirmation_of(put).value)
-        objects.note_stored(session, node.vault_name, stored, at, confirmed=True)
+        note_placed(session, placed, at)
     return digest.hex

@@ -50,6 +50,15 @@ class Store(NamedTuple):
         """Return an error's code as a reason that names the vault; the main one's is the plain code."""
         return code if self.name == MAIN else f"{self.name}-{code}"
 
+    @property
+    def setting(self) -> str:
+        """Return the setting that says where it is."""
+        return "vault.url" if self.name == MAIN else "second_vault.url"
+
+    def fact(self) -> dict[str, str]:
+        """Return what an event says of which vault it is about, likewise."""
+        return {} if self.name == MAIN else {"vault": self.name}
+
     def told(self, problem: str) -> str:
         """Return what an integrity check found wrong, likewise."""
         return problem if self.name == MAIN else f"{self.name}: {problem}"
