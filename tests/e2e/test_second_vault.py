@@ -1,44 +1,23 @@
-"""A second vault: what is docked goes to both, what one lacks comes from the other, and verify looks at both."""
+"""A second vault: a docking fills both, one gives what the other lacks, and every command knows of both."""
 
 import shutil
-from dataclasses import dataclass, replace
+import signal
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.station import Station, by_path, clip_key, digest_of, flip, make_card, thaw, writable
+from tests.support.pair import KILLED, Pair, with_second
+from tests.support.station import Station, clip_key, digest_of, flip, make_card
 
 pytestmark = pytest.mark.slow
 
 FILES: dict[str | bytes, bytes] = {"a.mp4": b"a" * 5000, "b.mp4": bytes(300_000), "c.txt": b""}
+A = digest_of(FILES["a.mp4"])
 IMPATIENT = {"SEALDOCK_DOCKING_PATIENCE_SECONDS": "1"}
 OPTIONAL = {"SEALDOCK_SECOND_VAULT_REQUIRED": "false"}
-
-
-@dataclass(frozen=True)
-class Pair(Station):
-    """A home with two vaults in folders."""
-
-    @property
-    def second(self) -> Path:
-        return self.home.parent / "second"
-
-    def keys_in(self, vault: Path) -> list[str]:
-        return [
-            key for key in sorted(str(path.relative_to(vault)) for path in vault.rglob("*") if path.is_file())
-            if not key.startswith(".")
-        ]  # fmt: skip
-
-
-def with_second(station: Station) -> Pair:
-    """Return a home that has a second vault from now on."""
-    settings = {
-        "SEALDOCK_SECOND_VAULT_URL": (station.home.parent / "second").as_uri(),
-        "SEALDOCK_SECOND_VAULT_ALLOW_ADVISORY": "true",
-        "SEALDOCK_SECOND_VAULT_IMMUTABLE": "off",
-    }
-    return Pair(station.home, {**station.environment, **settings}, station.wrapper)
+OF_A_CLIP, OF_A_DOCKING = 3, 4
+"""Objects: an original, its manifest and seal; inventory, close-out and their seals."""
 
 
 @pytest.fixture
@@ -54,88 +33,175 @@ def card(tmp_path: Path) -> Path:
     return make_card(tmp_path / "card", FILES)
 
 
-def same_in_both(pair: Pair) -> list[str]:
-    """Check that both vaults hold the same, that the register says so, and return the keys."""
-    keys = pair.stored_keys()
-    assert pair.keys_in(pair.second) == keys
-    for key in keys:
-        assert (pair.second / key).read_bytes() == (pair.vault / key).read_bytes()
-        assert (pair.second / ".locks" / f"{key}.json").exists()
-    for name in ("main", "second"):
-        noted = "SELECT key FROM stored_version WHERE vault = ? AND confirmed_at IS NOT NULL ORDER BY key"
-        assert [row[0] for row in pair.rows(noted, name)] == keys
-    assert list(pair.spool.glob("*")) == []
-    return keys
+def killed(pair: Pair, place: str, *command: str | Path) -> None:
+    found = replace(pair, wrapper=(KILLED, place)).run(*command)
+    assert found.code == -signal.SIGKILL, place
 
 
-def facts(pair: Pair, kind: str) -> list[dict[str, Any]]:
-    import json  # noqa: PLC0415
-
-    return [
-        json.loads(row[0])["facts"]
-        for row in pair.rows("SELECT body FROM custody_event WHERE kind = ? ORDER BY sequence", kind)
-    ]
-
-
-def test_a_docking_with_two_vaults(pair: Pair, card: Path) -> None:
-    docked = pair.dock(card)
-    assert docked["ok"]
-    keys = same_in_both(pair)
-    assert len(keys) == 3 * 3 + 4
-    stored = facts(pair, "stored")[0]
+def test_a_docking_fills_both(pair: Pair, card: Path) -> None:
+    assert pair.dock(card)["ok"]
+    assert len(pair.same_in_both()) == 3 * OF_A_CLIP + OF_A_DOCKING
+    stored, confirmed = pair.facts("stored")[0], pair.facts("confirmed")[0]
     assert (stored["vault"], stored["second"]["vault"]) == (pair.vault.as_uri(), pair.second.as_uri())
-    assert facts(pair, "confirmed")[0]["second"]["confirmation"] == "full"
+    assert confirmed["second"]["confirmation"] == "full"
     status = pair.json("status")["second_vault"]
     assert (status["required"], status["lacks"], status["problem"]) == (True, 0, None)
-    assert pair.json("verify", "--level", "full")["checked"] == 3
-    # A known card is not read again, and both vaults are asked for what it holds.
-    shutil.rmtree(pair.second / "clips" / "sha256" / digest_of(FILES["b.mp4"])[:2])
-    assert pair.dock(card)["ok"]
-    same_in_both(pair)
-    assert facts(pair, "restored") == [{"problem": "second: missing"}]
     assert pair.json("reconcile")["findings"] == []
+    # A card that is known is not read again; both vaults are asked, and one mends the other.
+    shutil.rmtree((pair.second / clip_key(A)).parent)
+    assert pair.dock(card)["ok"]
+    assert pair.facts("restored") == [{"problem": "second: missing"}]
+    (pair.vault / clip_key(A)).unlink()
+    (card / "a.mp4").rename(card.parent / "a.mp4")
+    (again,) = pair.json("reconcile", "--repair")["findings"]
+    assert (again["kind"], again["vault"], again["repaired"]) == ("missing-here", "main", True)
+    pair.same_in_both()
+    assert pair.json("verify", "--level", "full")["checked"] == 3
 
 
-def test_the_second_vault_is_away_while_docking(pair: Pair, card: Path) -> None:
-    pair.second.rename(pair.second.with_name("unplugged"))
+def test_it_is_away_while_docking(pair: Pair, card: Path) -> None:
+    pair.second.rename(pair.unplugged)
     docked = pair.dock(card, code=33, **IMPATIENT)
-    reasons = {(clip["state"], clip["reason"]) for clip in docked["clips"]}
-    assert reasons == {("waiting", "second-vault-unavailable")}
+    assert {(clip["state"], clip["reason"]) for clip in docked["clips"]} == {
+        ("waiting", "second-vault-unavailable")
+    }
     assert len(list(pair.spool.iterdir())) == 3
     assert pair.json("status")["second_vault"]["problem"]
-    pair.second.with_name("unplugged").rename(pair.second)
+    pair.unplugged.rename(pair.second)
     assert pair.dock(card)["ok"]
-    same_in_both(pair)
-    # Without it a clip is safe all the same where it is not required.
-    pair.second.rename(pair.second.with_name("unplugged"))
-    more = make_card(card, {"d.mp4": b"d"})
-    assert pair.dock(more, **OPTIONAL)["ok"]
-    pair.second.with_name("unplugged").rename(pair.second)
-    assert pair.json("status")["second_vault"]["lacks"] == 3 + 4
-    assert pair.json("vault", "copy")["copied"] == 3 + 4
-    same_in_both(pair)
+    pair.same_in_both()
+    # A clip is safe without it where it is not required, and brought there later.
+    pair.second.rename(pair.unplugged)
+    assert pair.dock(make_card(card, {"d.mp4": b"d"}), **OPTIONAL)["ok"]
+    found = pair.run("verify", "--json", **OPTIONAL).expect(55)
+    assert (found.json["checked"], found.json["ok"]) == (4, True)
+    pair.unplugged.rename(pair.second)
+    assert pair.json("status")["second_vault"]["lacks"] == OF_A_CLIP + OF_A_DOCKING
+    assert pair.json("vault", "copy")["copied"] == OF_A_CLIP + OF_A_DOCKING
+    pair.same_in_both()
 
 
-def test_an_old_home_is_given_a_second_vault(station: Station, card: Path) -> None:
+def test_killed_at_every_boundary_between_the_vaults(pair: Pair, card: Path) -> None:
+    for place in (
+        "before:storage.local:LocalVault.put_file:1",  # neither vault has the first clip
+        "after:storage.local:LocalVault.put_file:1",  # one has it
+        "after:storage.local:LocalVault.put_file:2",  # both, and the spool's copy has gone
+        "after:jobs.storing:_stored:1",
+        "after:jobs.storing:_confirm:1",  # one has confirmed
+        "before:jobs.storing:_confirmed:1",
+        "after:jobs.placing:place:2",
+    ):
+        killed(pair, place, "dock", card)
+    assert pair.dock(card)["ok"]
+    pair.same_in_both()
+    assert pair.json("verify", "--level", "full")["ok"]
+    assert pair.json("status")["alert_counts"] == {}
+
+
+def test_one_gives_back_what_the_spool_lost(pair: Pair, card: Path) -> None:
+    """The main vault had taken the copy over, the process was killed, and the second vault lost its own."""
+    only = make_card(card.parent / "other", {"a.mp4": FILES["a.mp4"]})
+    killed(pair, "after:storage.local:LocalVault.put_file:2", "dock", only)
+    (pair.second / clip_key(A)).unlink()
+    only.rename(card.parent / "pocket")
+    assert pair.dock(card)["ok"]
+    assert pair.value("SELECT count(*) FROM clip WHERE state = 'released' AND name = 'a.mp4'") == 2
+    pair.same_in_both()
+
+
+def test_it_becomes_required_in_the_middle(station: Station, card: Path) -> None:
+    single = replace(station, wrapper=(KILLED, "after:jobs.storing:_stored:3"))
+    assert single.run("dock", card).code == -signal.SIGKILL
+    pair = with_second(station)
+    pair.ok("vault", "prepare")
+    assert pair.dock(card)["ok"]
+    pair.same_in_both()
+
+
+def test_an_old_home_is_given_one(station: Station, card: Path) -> None:
     assert station.dock(card)["ok"]
-    station.ok("hold", "set", digest_of(FILES["a.mp4"])[:12], "--reason", "complaint")
     pair = with_second(station)
     assert pair.run("vault", "copy", "--json").expect(55).error["error"] == "vault-unavailable"
     pair.ok("vault", "prepare")
     assert pair.json("verify", "--level", "full")["ok"] is True
-    assert pair.json("status")["second_vault"]["lacks"] == 13
-    assert pair.run("retrieve", digest_of(FILES["a.mp4"])[:12], "--purpose", "x", "--to", pair.home.parent / "o").code == 0
-    killed = replace(pair, wrapper=(str(KILLED), "after:jobs.copying:bring:3"))
-    assert killed.run("vault", "copy").code == -9
-    killed = replace(pair, wrapper=(str(KILLED), "before:commit:1"))
-    assert killed.run("vault", "copy").code == -9
-    (pair.second / "clips").is_dir()
+    assert pair.json("status")["second_vault"]["lacks"] == 3 * OF_A_CLIP + OF_A_DOCKING
+    killed(pair, "after:jobs.copies:fetch:1", "vault", "copy")
+    assert {path.name.lstrip(".")[:5] for path in pair.spool.iterdir()} == {"copy-"}
+    findings = pair.json("reconcile", "--repair")["findings"]
+    assert {(item["kind"], item["repaired"]) for item in findings} == {("spool-safe", True)}
+    killed(pair, "before:commit:1", "vault", "copy")
+    killed(pair, "after:jobs.copying:bring:3", "vault", "copy")
     done = pair.json("vault", "copy")
     assert (done["failed"], done["remaining"], done["finished"]) == (0, 0, True)
-    same_in_both(pair)
+    pair.same_in_both()
     assert pair.json("vault", "copy")["copied"] == 0
-    query = "SELECT count(*) FROM custody_event WHERE kind = 'copied'"
-    assert pair.value(query) == 3 + 3 + 1
+    # An event for each clip's bytes, for what was sealed of each, and for the docking.
+    assert sum(len(facts["versions"]) for facts in pair.facts("copied")) == 3 * OF_A_CLIP + OF_A_DOCKING
+    assert len(pair.facts("copied")) == 3 + 3 + 1
+    # What it loses later is brought again.
+    (pair.second / clip_key(A)).unlink()
+    failed = pair.run("verify", "--json").expect(44).json["failed"]
+    assert [(item["problem"], item["vault"]) for item in failed] == [("second: missing", "second")]
+    assert pair.json("vault", "copy")["copied"] == 1
+    # Nothing is brought that is not what it should be, and the rest is.
+    flip(pair.vault / clip_key(A))
+    (pair.second / clip_key(A)).unlink()
+    (pair.second / clip_key(digest_of(b""))).unlink()
+    report = pair.run("vault", "copy", "--json").expect(83)
+    assert (report.json["copied"], report.json["failed"]) == (1, 1)
+    assert report.json["failures"] == [{"key": clip_key(A), "problem": "digest-mismatch"}]
+    assert pair.json("status")["alert_counts"]["copy-failed"] == 1
 
 
-KILLED = Path(__file__).resolve().parents[1] / "support" / "killed.py"
+def test_retrieve_falls_back(pair: Pair, card: Path, tmp_path: Path) -> None:
+    assert pair.dock(card)["ok"]
+
+    def given(name: str) -> str:
+        (found,) = pair.json("retrieve", A, "--purpose", "review", "--to", tmp_path / name)
+        assert Path(found["file"]).read_bytes() == FILES["a.mp4"]
+        return str(found["vault"])
+
+    assert given("whole") == "main"
+    flip(pair.vault / clip_key(A))
+    assert given("changed") == "second"
+    (pair.vault / clip_key(A)).unlink()
+    assert given("lost") == "second"
+    pair.vault.rename(tmp_path / "away")
+    assert given("away") == "second"
+    (tmp_path / "away").rename(pair.vault)
+    assert [facts.get("vault") for facts in pair.facts("retrieved")] == [None, "second", "second", "second"]
+    assert pair.json("status")["alert_counts"] == {"digest": 1, "integrity": 1}
+    flip(pair.second / clip_key(A))
+    refused = pair.run("retrieve", A, "--purpose", "x", "--to", tmp_path / "none", "--json")
+    assert refused.code == 50
+    assert not list((tmp_path / "none").iterdir())
+
+
+def test_locks_and_holds_on_both(pair: Pair, card: Path) -> None:
+    assert pair.dock(card, SEALDOCK_RETENTION_LOCK_CAP_MONTHS="1")["ok"]
+    every = 2 * (3 * OF_A_CLIP + OF_A_DOCKING)
+    assert {row["vault"] for row in pair.json("locks", "list")} == {"main", "second"}
+    pair.second.rename(pair.unplugged)
+    away = pair.run("locks", "roll", "--json").expect(49).json
+    assert (away["extended"], away["finished"]) == (every // 2, False)
+    assert {item["vault"] for item in away["failures"]} == {"second"}
+    pair.unplugged.rename(pair.second)
+    assert pair.json("locks", "roll")["extended"] == every // 2
+    dates = pair.rows("SELECT vault, min(lock_until) FROM stored_version GROUP BY vault ORDER BY vault")
+    assert dates[0][1][:10] == dates[1][1][:10]
+    assert pair.json("tag", A, "--category", "case-evidence")
+    extended = pair.facts("lock-extended")
+    assert [facts.get("vault") for facts in extended][-2:] == [None, "second"]
+    pair.ok("hold", "set", A, "--reason", "complaint")
+    query = "SELECT vault, count(*) FROM stored_version WHERE held GROUP BY vault ORDER BY vault"
+    assert pair.rows(query) == [("main", OF_A_CLIP), ("second", OF_A_CLIP)]
+    assert [item["in_vault"] for item in pair.json("hold", "list")] == [True]
+    pair.ok("hold", "release", A, "--reason", "over")
+    assert pair.rows(query) == []
+
+
+def test_previews_go_to_both(pair: Pair, video: Path, tmp_path: Path) -> None:
+    card = make_card(tmp_path / "card", {"clip.mp4": video.read_bytes()})
+    assert pair.dock(card)["ok"]
+    assert pair.json("derive") == {"derived": 1, "failed": 0}
+    assert any(key.startswith("derived/") for key in pair.same_in_both())
