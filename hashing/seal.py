@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -118,9 +118,28 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _loops.here.runner.run(work)
     with ThreadPoolExecutor(1) as beside:
         return beside.submit(asyncio.run, work).result()
+
+
+class _Loop:
+    """An event loop that is closed when its thread ends. A third of a signature was making one."""
+
+    def __init__(self) -> None:
+        self.runner = asyncio.Runner()
+
+    def __del__(self) -> None:
+        self.runner.close()
+
+
+class _Loops(threading.local):
+    @cached_property
+    def here(self) -> _Loop:
+        return _Loop()
+
+
+_loops = _Loops()
 
 
 def _parse(signature: bytes) -> Any:
