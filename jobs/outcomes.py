@@ -34,8 +34,7 @@ def in_vault(node: Node, clip: Clip) -> bool:
     if clip.sha256 is None:
         return False
     key = layout.clip_key(Digest.of_sha256(clip.sha256))
-    found = [version for store in node.required for version in store.vault.versions(key)]
-    return not all(version.marker for version in found)
+    return any(not version.marker for store in node.required for version in store.vault.versions(key))
 
 
 def operator(docking: Docking) -> Actor:

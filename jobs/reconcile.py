@@ -186,10 +186,10 @@ class Reconciliation:
         with self.node.register.read() as session:
             row = dockings.get(session, docking_id)
             keys = layout.docking_keys(row.station_id, row.id, row.started_at)
-            noted = [objects.newest_at(session, store.name, keys) for store in self.node.required]
+            noted = objects.newest_at(session, MAIN, keys)
         if row.closed_at is None:
             return Kind.DOCKING_OPEN
-        return Kind.DOCKING_UNPUBLISHED if any(set(keys) - set(found) for found in noted) else None
+        return Kind.DOCKING_UNPUBLISHED if set(keys) - set(noted) else None
 
     def _works_on(self, docking_ids: set[str]) -> bool:
         """Tell whether the engine works on one of these dockings, or will."""

@@ -1,5 +1,6 @@
 """A second vault: a docking fills both, one gives what the other lacks, and every command knows of both."""
 
+import os
 import shutil
 import signal
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pair import KILLED, Pair, with_second
-from tests.support.station import Station, clip_key, digest_of, flip, make_card
+from tests.support.station import WRITTEN, Station, clip_key, digest_of, flip, make_card
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +128,8 @@ def test_an_old_home_is_given_one(station: Station, card: Path) -> None:
     assert pair.json("status")["second_vault"]["lacks"] == 3 * OF_A_CLIP + OF_A_DOCKING
     killed(pair, "after:jobs.copies:fetch:1", "vault", "copy")
     assert {path.name.lstrip(".")[:5] for path in pair.spool.iterdir()} == {"copy-"}
+    for path in pair.spool.iterdir():
+        os.utime(path, (WRITTEN, WRITTEN))  # a while ago: nobody makes it now
     findings = pair.json("reconcile", "--repair")["findings"]
     assert {(item["kind"], item["repaired"]) for item in findings} == {("spool-safe", True)}
     killed(pair, "before:commit:1", "vault", "copy")
@@ -175,6 +178,23 @@ def test_retrieve_falls_back(pair: Pair, card: Path, tmp_path: Path) -> None:
     refused = pair.run("retrieve", A, "--purpose", "x", "--to", tmp_path / "none", "--json")
     assert refused.code == 50
     assert not list((tmp_path / "none").iterdir())
+
+
+def test_a_recorder_is_cleared_when_both_read_back(pair: Pair, card: Path) -> None:
+    assert pair.dock(card)["ok"]
+    flip(pair.second / clip_key(A))
+    pair.dock(card, SEALDOCK_CLEARING_POLICY="after-confirm")
+    assert [path.name for path in card.iterdir()] == ["a.mp4"]
+    assert [facts["problem"] for facts in pair.facts("clearing-refused")] == ["digest-mismatch"]
+
+
+def test_init_prepares_both(tmp_path: Path) -> None:
+    pair = with_second(Station(tmp_path / "home"))
+    pair.run("init", SEALDOCK_SECOND_VAULT_ALLOW_ADVISORY="false").expect(77)
+    refused = pair.run("init", "--json", SEALDOCK_SECOND_VAULT_URL=pair.vault.as_uri()).expect(20).error
+    assert refused["facts"]["key"] == "second_vault.url"
+    assert pair.json("init")["second_vault"] == pair.second.as_uri()
+    assert (pair.second / ".locks").is_dir()
 
 
 def test_locks_and_holds_on_both(pair: Pair, card: Path) -> None:
