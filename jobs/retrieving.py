@@ -1,5 +1,6 @@
 """Retrieval: copies of clips with their seals, each one an event that is logged before the file appears."""
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from metadata.repo.clips import ClipFilter
 from metadata.states import SAFE, ClipState
 from storage import layout
 from storage.retrieval import fetch, part_name, safe_name
+
+_log = logging.getLogger("sealdock.retrieve")
 
 _ENDINGS = ("", ".manifest.json", ".manifest.json.p7s", ".manifest.json.t.p7s")
 """What lies beside a copy, and the copy itself."""
@@ -131,7 +134,7 @@ def _one(node: Node, clip: Clip, purpose: str, target: Path) -> Retrieved:
         if not noted[store.name]:
             continue
         version = noted[store.name][-1].version
-        log = partial(_log, node, store, clip, purpose, version, target)
+        log = partial(_log_retrieved, node, store, clip, purpose, version, target)
         try:
             size = fetch(store.vault, key, version, expected, target, log)
         except (DigestMismatchError, ObjectMissingError, VaultUnavailableError) as error:
@@ -146,16 +149,16 @@ def _one(node: Node, clip: Clip, purpose: str, target: Path) -> Retrieved:
 
 def _note_problem(node: Node, store: Store, clip: Clip, key: str, error: SealdockError) -> None:
     """Raise an alert for bytes that are wrong or, where another vault is asked for them now, gone."""
+    _log.warning("vault-not-read", extra={"clip": clip.id, "vault": store.name, "problem": error.code})
     if isinstance(error, VaultUnavailableError):
         return
-    if isinstance(error, DigestMismatchError):
-        kind, facts = "digest", {"during": "retrieval", "key": key}
-    elif len(node.stores) > 1:
-        kind, facts = "integrity", {"during": "retrieval", "problem": store.told("missing")}
-    else:
-        return
+    facts = {"during": "retrieval", "key": key} | store.fact()
     with node.register.write() as session:
-        integrity.raise_alert(session, kind, node.clock.now(), clip=clip.id, facts=facts | store.fact())
+        if isinstance(error, DigestMismatchError):
+            integrity.raise_alert(session, "digest", node.clock.now(), clip=clip.id, facts=facts)
+        elif isinstance(error, ObjectMissingError) and len(node.stores) > 1:
+            facts["problem"] = store.told("missing")
+            integrity.raise_alert(session, "integrity", node.clock.now(), clip=clip.id, facts=facts)
 
 
 def _write_beside(target: Path, document: Document) -> None:
@@ -168,7 +171,7 @@ def _write_beside(target: Path, document: Document) -> None:
         raise RetrievalTargetError(path=str(target), problem=error.strerror or "not written") from error
 
 
-def _log(node: Node, store: Store, clip: Clip, purpose: str, version: str, target: Path) -> None:
+def _log_retrieved(node: Node, store: Store, clip: Clip, purpose: str, version: str, target: Path) -> None:
     with node.register.write() as session:
         events.append(
             session,

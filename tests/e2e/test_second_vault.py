@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.pair import KILLED, Pair, with_second
 from tests.support.station import WRITTEN, Station, clip_key, digest_of, flip, make_card
+from tests.support.tsa import Behaviour, authority
 
 pytestmark = pytest.mark.slow
 
@@ -41,10 +42,18 @@ def killed(pair: Pair, place: str, *command: str | Path) -> None:
 
 def test_a_docking_fills_both(pair: Pair, card: Path, video: Path) -> None:
     make_card(card, {"v.mp4": video.read_bytes()})
-    assert pair.dock(card)["ok"]
-    assert len(pair.same_in_both()) == 4 * OF_A_CLIP + OF_A_DOCKING
+    with authority(card.parent / "tsa") as tsa:
+        timestamps = {"SEALDOCK_TIMESTAMP_URL": tsa.url, "SEALDOCK_TIMESTAMP_TRUST_ROOTS": str(tsa.root_path)}
+        tsa.behaviour = Behaviour.GARBAGE
+        assert pair.dock(card, **timestamps)["ok"]
+        assert len(pair.same_in_both()) == 4 * OF_A_CLIP + OF_A_DOCKING
+        # What comes later goes to both as well.
+        tsa.behaviour = Behaviour.GOOD
+        pair.ok("seals", "complete", **timestamps)
     pair.ok("derive")
-    assert any(key.startswith("derived/") for key in pair.same_in_both())
+    keys = pair.same_in_both()
+    assert len([key for key in keys if key.endswith(".t.p7s")]) == 4
+    assert any(key.startswith("derived/") for key in keys)
     stored, confirmed = pair.facts("stored")[0], pair.facts("confirmed")[0]
     assert (stored["vault"], stored["second"]["vault"]) == (pair.vault.as_uri(), pair.second.as_uri())
     assert confirmed["second"]["confirmation"] == "full"
@@ -131,7 +140,9 @@ def test_an_old_home_is_given_one(station: Station, card: Path) -> None:
     for path in pair.spool.iterdir():
         os.utime(path, (WRITTEN, WRITTEN))  # a while ago: nobody makes it now
     findings = pair.json("reconcile", "--repair")["findings"]
-    assert {(item["kind"], item["repaired"]) for item in findings} == {("spool-safe", True)}
+    # The kill met others at work on the second vault.
+    assert {item["kind"] for item in findings} - {"temp-file", "orphan"} == {"spool-safe"}
+    assert {item["repaired"] for item in findings} == {True}
     killed(pair, "before:commit:1", "vault", "copy")
     killed(pair, "after:jobs.copying:bring:3", "vault", "copy")
     done = pair.json("vault", "copy")
@@ -191,7 +202,7 @@ def test_a_recorder_is_cleared_when_both_read_back(pair: Pair, card: Path) -> No
 def test_init_prepares_both(tmp_path: Path) -> None:
     pair = with_second(Station(tmp_path / "home"))
     pair.run("init", SEALDOCK_SECOND_VAULT_ALLOW_ADVISORY="false").expect(77)
-    refused = pair.run("init", "--json", SEALDOCK_SECOND_VAULT_URL=pair.vault.as_uri()).expect(20).error
+    refused = pair.run("init", "--json", SEALDOCK_SECOND_VAULT_URL=pair.vault.as_uri()).expect(11).error
     assert refused["facts"]["key"] == "second_vault.url"
     assert pair.json("init")["second_vault"] == pair.second.as_uri()
     assert (pair.second / ".locks").is_dir()
