@@ -26,10 +26,6 @@ from config.errors import (
     InvalidSettingError,
     ObjectMissingError,
     SealdockError,
-    SpoolFullError,
-    SpoolUnavailableError,
-    VaultFullError,
-    VaultUnavailableError,
 )
 from config.messages import Phrase, mark
 from hashing.digest import Digest
@@ -52,8 +48,6 @@ from storage.vault import StoredVersion as VaultVersion
 ALERT = "copy-failed"
 _PAGE = 200
 _SHOWN = 100
-_STOPS = (SpoolFullError, SpoolUnavailableError, VaultFullError, VaultUnavailableError)
-"""What the next object would meet, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +175,8 @@ def _try(
 
 
 def _count(report: Copied, rows: Sequence[StoredVersion], result: int | SealdockError | None) -> None:
-    if isinstance(result, _STOPS):
-        report.stopped = report.stopped or result
+    if isinstance(result, SealdockError) and result.retriable:
+        report.stopped = report.stopped or result  # the next object would meet it, too
     elif isinstance(result, SealdockError):
         report.failed += len(rows)
         if len(report.failures) < _SHOWN:

@@ -129,8 +129,9 @@ def _attempt(
     found = {}
     vault = node.required[0]
     try:
-        for vault in node.required[1:] and node.required:
-            vault.vault.versions(work.keys[0])  # one that is away should be known before anything is sent
+        if goal is ClipState.STORED and len(node.required) > 1:
+            for vault in node.required:  # one that is away should be known before anything is sent
+                vault.vault.versions(work.keys[0])
         for vault in reversed(node.required):
             found[vault.name] = act(node, vault, work)
     except _AWAY as error:

@@ -130,6 +130,7 @@ def test_it_becomes_required_in_the_middle(station: Station, card: Path) -> None
 
 def test_an_old_home_is_given_one(station: Station, card: Path) -> None:
     assert station.dock(card)["ok"]
+    station.ok("hold", "set", A, "--reason", "complaint")
     pair = with_second(station)
     assert pair.run("vault", "copy", "--json").expect(55).error["error"] == "vault-unavailable"
     pair.ok("vault", "prepare")
@@ -149,6 +150,10 @@ def test_an_old_home_is_given_one(station: Station, card: Path) -> None:
     assert (done["failed"], done["remaining"], done["finished"]) == (0, 0, True)
     pair.same_in_both()
     assert pair.json("vault", "copy")["copied"] == 0
+    # Who copies need not have the right to hold; the next roll makes up for it.
+    assert [item["in_vault"] for item in pair.json("hold", "list")] == [False]
+    pair.ok("locks", "roll")
+    assert [item["in_vault"] for item in pair.json("hold", "list")] == [True]
     # An event for each clip's bytes, for what was sealed of each, and for the docking.
     assert sum(len(facts["versions"]) for facts in pair.facts("copied")) == 3 * OF_A_CLIP + OF_A_DOCKING
     assert len(pair.facts("copied")) == 3 + 3 + 1
