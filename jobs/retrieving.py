@@ -149,7 +149,7 @@ def _one(node: Node, clip: Clip, purpose: str, target: Path) -> Retrieved:
 
 def _note_problem(node: Node, store: Store, clip: Clip, key: str, error: SealdockError) -> None:
     """Raise an alert for bytes that are wrong or, where another vault is asked for them now, gone."""
-    _log.warning("vault-not-read", extra={"clip": clip.id, "vault": store.name, "problem": error.code})
+    _log.info("vault-not-read", extra={"clip": clip.id, "vault": store.name, "problem": error.code})
     if isinstance(error, VaultUnavailableError):
         return
     facts = {"during": "retrieval", "key": key} | store.fact()
