@@ -185,13 +185,20 @@ def retrieve(
     if as_json:
         print_json(
             [
-                {"id": item.clip.id, "sha256": item.clip.sha256, "size": item.bytes, "file": str(item.file)}
+                {
+                    "id": item.clip.id,
+                    "sha256": item.clip.sha256,
+                    "size": item.bytes,
+                    "file": str(item.file),
+                    "vault": item.vault,
+                }
                 for item in handed.given
             ]
         )
     else:
         for item in handed.given:
-            click.echo(f"{item.clip.id}  {size(item.bytes):>9}  {item.file}")
+            place = "" if item.vault == "main" else "  " + _("(from the second vault)")
+            click.echo(f"{item.clip.id}  {size(item.bytes):>9}  {item.file}{place}")
         count = len(handed.given)
         told = ngettext("{count} clip retrieved and logged.", "{count} clips retrieved and logged.", count)
         click.echo(told.format(count=count))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from jobs.node import Node
     from metadata.repo.clips import ClipRecord
+    from storage.vault import Vault
 
 _LONGEST_SHOWN = 4096
 """Characters; as long as a path may be."""
@@ -125,6 +126,23 @@ def build_node(home: Path, settings: "Settings") -> "Node":
         profiles=load_profiles(settings.profiles_path),
         actor=system_user(),
         authority=timestamp_authority(settings),
+        second=_second_vault(settings),
+    )
+
+
+def _second_vault(settings: "Settings") -> "Vault | None":
+    from storage.confirm import Confirmation
+    from storage.opening import open_vault
+
+    if not settings.second_vault.url:
+        return None
+    return open_vault(
+        settings.second_vault.url,
+        immutable=settings.second_vault.immutable,
+        state=settings.second_uploads_path,
+        credentials=settings.second_vault_credentials,
+        confirmation=Confirmation(settings.second_vault.confirmation),
+        section="second_vault",
     )
 
 

@@ -46,7 +46,7 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
     settings = prepare(where)
     node = build_node(where, settings)
     try:
-        joined = initialise_register(node.register, settings, node.vault, node.signer, node.actor)
+        joined = initialise_register(node.register, settings, node.stores, node.signer, node.actor)
         owner = ownership(node.register)
     finally:
         node.close()
@@ -57,6 +57,7 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
                 "home": str(where),
                 "station": settings.station.id,
                 "vault": node.vault.url,
+                "second_vault": None if node.second is None else node.second.url,
                 "own_keys": own,
                 "owns_tables": owner.owns_tables,
                 "joined": None if joined is None else asdict(joined),
@@ -65,6 +66,8 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
         return
     click.echo(_("Home {home}, station {station}").format(home=where, station=settings.station.id))
     click.echo(_("Vault {vault}").format(vault=node.vault.url))
+    if node.second is not None:
+        click.echo(_("Second vault {vault}").format(vault=node.second.url))
     if joined is not None:
         _tell_joined(joined)
     if warning := owner_warning(owner.role, owns_tables=owner.owns_tables):

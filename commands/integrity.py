@@ -47,7 +47,13 @@ def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bo
                 "checked": report.checked,
                 "ok": report.ok,
                 "failed": [
-                    {"clip": item.clip, "name": item.name, "sha256": item.sha256, "problem": item.problem}
+                    {
+                        "clip": item.clip,
+                        "name": item.name,
+                        "sha256": item.sha256,
+                        "problem": item.problem,
+                        "vault": item.vault,
+                    }
                     for item in report.failed
                 ],
                 "remaining": report.remaining,
@@ -73,6 +79,8 @@ def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bo
             error = VerificationFailedError(failed=len(report.failed), checked=report.checked)
             click.echo(error.sentence(), err=True)
         ctx.exit(VerificationFailedError.exit_code)
+    if report.away is not None:
+        raise report.away
 
 
 def _standing(report: "Report") -> tuple[int, int, str]:

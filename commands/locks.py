@@ -65,6 +65,7 @@ def _report(report: "Rolled") -> dict[str, Any]:
                 "version": item.version,
                 "lock_until": item.lock_until,
                 "problem": item.problem,
+                "vault": item.vault,
             }
             for item in report.failures
         ],
@@ -84,11 +85,11 @@ def locks_list(ctx: click.Context, limit: int, behind: bool, as_json: bool) -> N
       sealdock locks list --behind
       sealdock locks list --limit 1000 --json
     """  # noqa: D301
-    from jobs.rolling import horizon, pages
+    from jobs.rolling import ending, horizon
 
     with open_node(ctx) as node:
         zone, dates = node.settings.time_zone, horizon(node)
-        found = (lock for page in pages(node, dates, dates.alarm if behind else None) for lock in page)
+        found = ending(node, dates, dates.alarm if behind else None)
         wanted = (lock for lock in found if not behind or lock.is_behind(lock.row.lock_until, dates.alarm))
         rows = [_row(lock) for lock in islice(wanted, limit)]
     if as_json:
@@ -99,7 +100,8 @@ def locks_list(ctx: click.Context, limit: int, behind: bool, as_json: bool) -> N
         legal = _("permanent") if row["permanent"] else "-"
         if row["retain_until"]:
             legal = local(row["retain_until"], zone)
-        click.echo(f"{row['lock_mode']:10}  {until:16}  {legal:16}  {row['key']}")
+        vault = "" if row["vault"] == "main" else f"  ({row['vault']})"
+        click.echo(f"{row['lock_mode']:10}  {until:16}  {legal:16}  {row['key']}{vault}")
 
 
 def _row(lock: "Lock") -> dict[str, Any]:
@@ -112,4 +114,5 @@ def _row(lock: "Lock") -> dict[str, Any]:
         "lock_until": lock.row.lock_until,
         "retain_until": None if legal is None else legal.until,
         "permanent": legal is not None and legal.permanent,
+        "vault": lock.row.vault,
     }

@@ -69,7 +69,8 @@ def _print(finding: "Finding") -> None:
     from jobs.findings import MEANINGS
 
     meaning = MEANINGS[finding.kind]
-    click.echo(f"{finding.kind.value}: {shown(finding.what)} {shown(finding.detail)}".rstrip())
+    place = "" if finding.vault in {None, "main"} else f" ({finding.vault})"
+    click.echo(f"{finding.kind.value}{place}: {shown(finding.what)} {shown(finding.detail)}".rstrip())
     click.echo(f"  {_(meaning.why)}")
     if finding.repaired:
         click.echo("  " + _("Repaired."))

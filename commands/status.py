@@ -36,6 +36,10 @@ def _print(found: dict[str, Any], zone: tzinfo) -> None:
     click.echo(_("Station {station}, vault {vault}").format(**found))
     if found["vault_problem"]:
         click.echo(_("VAULT: {problem}").format(problem=found["vault_problem"]))
+    if second := found["second_vault"]:
+        click.echo(_("Second vault {url}; it lacks {lacks} stored versions").format(**second))
+        if second["problem"]:
+            click.echo(_("SECOND VAULT: {problem}").format(problem=second["problem"]))
     register = found["register"]
     click.echo(_("Register: {engine}").format(engine=register["engine"]))
     if warning := owner_warning(register["role"], owns_tables=register["owns_tables"]):

@@ -1,25 +1,31 @@
-"""``sealdock vault``: the vault itself."""
+"""``sealdock vault``: the vaults themselves."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
-from commands.common import json_option, open_node, print_json
+from commands.common import Duration, json_option, open_node, print_json, size
+from commands.progress import counting
+from config.errors import CopyIncompleteError
 from config.messages import _, mark, ngettext
 
 if TYPE_CHECKING:
+    from jobs.copying import Copied
+    from jobs.node import Node, Store
     from storage.s3.preflight import Check
 
 
 @click.group()
 def vault() -> None:
-    """Try what a vault can do."""
+    """Try what a vault can do; fill the second one."""
 
 
 @vault.command()
+@click.option("--second", is_flag=True, help="Try the second vault.")
 @json_option
 @click.pass_context
-def preflight(ctx: click.Context, as_json: bool) -> None:
+def preflight(ctx: click.Context, second: bool, as_json: bool) -> None:
     """Prove with throw-away objects what the store of a bucket honours.
 
     The objects are locked for 20 seconds (or as long as the bucket's default retention is) and stay
@@ -30,7 +36,7 @@ def preflight(ctx: click.Context, as_json: bool) -> None:
     \b
     Examples:
       sealdock vault preflight
-      sealdock vault preflight --json
+      sealdock vault preflight --second --json
     """  # noqa: D301
     from config.errors import InvalidSettingError, VaultWithoutLockError
     from config.messages import Phrase
@@ -40,20 +46,22 @@ def preflight(ctx: click.Context, as_json: bool) -> None:
     from storage.s3.vault import S3Vault
 
     with open_node(ctx) as node:
-        if not isinstance(node.vault, S3Vault):
+        store = _store(node, second=second)
+        tried = store.vault
+        if not isinstance(tried, S3Vault):
             problem = Phrase(mark("preflight tries a vault in a bucket"))
-            raise InvalidSettingError(key="vault.url", problem=problem)
+            raise InvalidSettingError(key=store.setting, problem=problem)
         found = []
-        for check in run(node.vault):
+        for check in run(tried):
             found.append(check)
             if not as_json:
                 click.echo(_line(check))
-        failed = remember(node, found)
-        removed = 0 if failed else remove_leftovers(node.vault)
+        failed = remember(node, tried, found)
+        removed = 0 if failed else remove_leftovers(tried)
     if as_json:
         print_json(
             {
-                "vault": node.vault.url,
+                "vault": tried.url,
                 "ok": not failed,
                 "checks": [
                     {"name": check.name, "outcome": check.outcome.value, "required": check.required}
@@ -68,7 +76,94 @@ def preflight(ctx: click.Context, as_json: bool) -> None:
         )
         click.echo(told.format(count=removed))
     if failed:
-        raise VaultWithoutLockError(vault=node.vault.url, problem=", ".join(failed))
+        raise VaultWithoutLockError(vault=tried.url, problem=", ".join(failed))
+
+
+@vault.command()
+@json_option
+@click.pass_context
+def prepare(ctx: click.Context, as_json: bool) -> None:
+    """Make the second vault of a home that is there already; for a bucket, check that it can lock.
+
+    Where `init` finds a second vault in the settings it does this itself. Nothing else ever makes the folder
+    of a vault: a disk that is not mounted must not be taken for an empty one. Harmless to repeat.
+
+    \b
+    Examples:
+      sealdock vault prepare
+    """  # noqa: D301
+    from jobs.proving import require_allowed
+
+    with open_node(ctx) as node:
+        store = _store(node, second=True)
+        require_allowed(node.settings, store)
+        store.vault.prepare()
+    if as_json:
+        print_json({"vault": store.vault.url})
+    else:
+        click.echo(_("Second vault {vault}").format(vault=store.vault.url))
+
+
+@vault.command()
+@click.option("--budget", type=Duration(), help="Stop after this long, such as 90s, 10m or 2h.")
+@json_option
+@click.pass_context
+def copy(ctx: click.Context, budget: timedelta | None, as_json: bool) -> None:
+    """Bring to the second vault what it lacks of the main one; for cron.
+
+    Each object is fetched, its digest is compared before it is stored, it is locked as its clip asks and
+    confirmed. What was brought stands; a run that was ended goes on with the next one. What could not be
+    brought ends in an exit code of its own.
+
+    \b
+    Examples:
+      sealdock vault copy
+      sealdock vault copy --budget 2h --json
+    """  # noqa: D301
+    from jobs.copying import copy as run
+
+    def standing(report: "Copied") -> tuple[int, int, str]:
+        return report.copied + report.failed, report.lacking, ""
+
+    with open_node(ctx) as node, counting(quiet=as_json) as show:
+        report = run(node, budget, show and (lambda so_far: show(*standing(so_far))))
+    if as_json:
+        print_json(
+            {
+                "copied": report.copied,
+                "bytes": report.bytes_copied,
+                "failed": report.failed,
+                "remaining": report.remaining,
+                "finished": report.finished,
+                "failures": [{"key": item.key, "problem": item.problem} for item in report.failures],
+            }
+        )
+    else:
+        told = _("{copied} versions brought ({bytes}), {failed} failed, {remaining} left")
+        click.echo(
+            told.format(
+                copied=report.copied,
+                bytes=size(report.bytes_copied),
+                failed=report.failed,
+                remaining=report.remaining,
+            )
+        )
+        for item in report.failures:
+            click.echo(f"  {item.problem}: {item.key}")
+    if report.stopped is not None:
+        raise report.stopped
+    if report.failed:
+        raise CopyIncompleteError(failed=report.failed, remaining=report.remaining)
+
+
+def _store(node: "Node", *, second: bool) -> "Store":
+    """Return the vault that is meant. Raises InvalidSettingError where there is no second one."""
+    from config.errors import InvalidSettingError
+    from config.messages import Phrase
+
+    if second and node.second is None:
+        raise InvalidSettingError(key="second_vault.url", problem=Phrase(mark("there is no second vault")))
+    return node.stores[1 if second else 0]
 
 
 def _line(check: "Check") -> str:

@@ -133,6 +133,16 @@ class VaultSection(Section):
         return self
 
 
+class SecondVaultSection(VaultSection):
+    """Another vault that everything is stored in, too; without ``url`` there is none.
+
+    ``required``: a clip is confirmed only once this vault has confirmed it as well. If not, `vault copy`
+    brings it what it lacks.
+    """
+
+    required: bool = True
+
+
 class SpoolSection(Section):
     """Where clips rest between the recorder and the vault; ``min_free_bytes`` are never filled.
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from config.credentials import AccessKeys
 from config.errors import InvalidSettingError
 from config.masking import MASK, mask
+from config.messages import Phrase, mark
 from config.problems import problem_of
 from config.sections import (
     ClearingSection,
@@ -27,6 +28,7 @@ from config.sections import (
     MetricsSection,
     ProfilesSection,
     RetentionSection,
+    SecondVaultSection,
     SpoolSection,
     StationSection,
     TimestampSection,
@@ -34,6 +36,7 @@ from config.sections import (
     WatchSection,
 )
 from config.sources import FILE_NAME, HOME_VARIABLE, PREFIX, file_values
+from config.urls import vaults_overlap
 
 __all__ = ["FILE_NAME", "HOME_VARIABLE", "Settings", "home_from"]
 
@@ -56,6 +59,7 @@ class Settings(BaseSettings):
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     engine: EngineSection = Field(default_factory=EngineSection)
     vault: VaultSection = Field(default_factory=VaultSection)
+    second_vault: SecondVaultSection = Field(default_factory=SecondVaultSection)
     spool: SpoolSection = Field(default_factory=SpoolSection)
     hashing: HashingSection = Field(default_factory=HashingSection)
     keys: KeysSection = Field(default_factory=KeysSection)
@@ -102,6 +106,9 @@ class Settings(BaseSettings):
             # Without the cause: its frames hold the values, and a value may be a secret.
             raise InvalidSettingError(key=key, problem=problem_of(first)) from None
         settings._home = home
+        if settings.second_vault.url and vaults_overlap(settings.vault_url, settings.second_vault.url):
+            problem = Phrase(mark("it is the same place as the first vault, or one lies inside the other"))
+            raise InvalidSettingError(key="second_vault.url", problem=problem)
         return settings
 
     @property
@@ -137,16 +144,22 @@ class Settings(BaseSettings):
     @property
     def vault_credentials(self) -> AccessKeys | Path | None:
         """Credentials of an S3 vault, or the file that holds them; None to look where the AWS tools do."""
-        vault = self.vault
-        if not vault.access_key:
-            return self._path(vault.credentials_file)
-        token = vault.session_token.get_secret_value() or None
-        return AccessKeys(vault.access_key, vault.secret_key.get_secret_value(), token)
+        return self._credentials(self.vault)
+
+    @property
+    def second_vault_credentials(self) -> AccessKeys | Path | None:
+        """Credentials of the second vault, likewise."""
+        return self._credentials(self.second_vault)
 
     @property
     def uploads_path(self) -> Path:
         """Folder of what an S3 vault has to remember of uploads under way."""
         return self._home / "uploads"
+
+    @property
+    def second_uploads_path(self) -> Path:
+        """The same for the second vault."""
+        return self._home / "uploads-second"
 
     @property
     def spool_path(self) -> Path:
@@ -206,11 +219,18 @@ class Settings(BaseSettings):
             "station_certificate": str(self.station_certificate_path),
             "trust_roots": [str(path) for path in self.trust_root_paths],
         }
-        for name, secret in self.vault:
-            if isinstance(secret, SecretStr):
-                shown["vault"][name] = MASK if secret.get_secret_value() else ""
+        for section, vault in (("vault", self.vault), ("second_vault", self.second_vault)):
+            for name, secret in vault:
+                if isinstance(secret, SecretStr):
+                    shown[section][name] = MASK if secret.get_secret_value() else ""
         masked: dict[str, Any] = _masked(shown)
         return masked
+
+    def _credentials(self, vault: VaultSection) -> AccessKeys | Path | None:
+        if not vault.access_key:
+            return self._path(vault.credentials_file)
+        token = vault.session_token.get_secret_value() or None
+        return AccessKeys(vault.access_key, vault.secret_key.get_secret_value(), token)
 
     def _path(self, written: str) -> Path | None:
         return _absolute(self._home / Path(written).expanduser()) if written else None

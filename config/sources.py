@@ -112,13 +112,14 @@ def _variables(environ: Mapping[str, str], known: Mapping[str, str]) -> dict[str
 
 def _choose_credentials(values: Mapping[str, Any], variables: Mapping[str, str]) -> None:
     """Let credentials of a vault from the environment, in either form, replace those that the file names."""
-    in_file: dict[str, Any] = values.get("vault", {})
     keys = ("access_key", "secret_key_file", "session_token_file")
-    if "vault.access_key" in variables:
-        in_file.pop("credentials_file", None)
-    elif "vault.credentials_file" in variables:
-        for key in keys:
-            in_file.pop(key, None)
+    for section in ("vault", "second_vault"):
+        in_file: dict[str, Any] = values.get(section, {})
+        if f"{section}.access_key" in variables:
+            in_file.pop("credentials_file", None)
+        elif f"{section}.credentials_file" in variables:
+            for key in keys:
+                in_file.pop(key, None)
 
 
 def _fill_in(

@@ -1,8 +1,9 @@
 """Checks of the addresses in the settings. No message repeats an address: it may hold a password."""
 
 import ipaddress
+import os
 import re
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from config.messages import mark
 
@@ -68,6 +69,25 @@ def check_vault_url(url: str) -> str:
     if parts.scheme == "file" and (parts.netloc not in {"", "localhost"} or not parts.path.startswith("/")):
         raise ValueError(mark("a local vault is written file:///absolute/path"))
     return url
+
+
+def vaults_overlap(one: str, other: str) -> bool:
+    """Tell whether two vaults' URLs name the same place, or one inside the other, as far as names tell."""
+    (store, path), (other_store, other_path) = _place(one), _place(other)
+    shorter = min(len(path), len(other_path))
+    return store == other_store and path[:shorter] == other_path[:shorter]
+
+
+def _place(url: str) -> tuple[str, list[str]]:
+    """Return what names the store of a vault (empty: this computer's files), and its path there in parts."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.scheme == "file":
+        return "", [part for part in os.path.realpath(path).split("/") if part]
+    endpoint = urlsplit(parse_qs(parts.query).get("endpoint_url", [""])[0])
+    port = endpoint.port or {"http": 80, "https": 443}.get(endpoint.scheme)
+    store = f"{parts.scheme}://{parts.netloc}@{endpoint.hostname}:{port}"
+    return store, [part for part in path.split("/") if part]
 
 
 def _check_bucket(parts: SplitResult) -> None:

@@ -17,17 +17,16 @@ from hashing import canonical, seal
 from hashing.digest import Digest
 from jobs import outcomes, told
 from jobs.node import Node
+from jobs.placing import note_placed, place
 from jobs.storing import Document
 from jobs.verdict import Verdict
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, Docking, Sighting, StoredKind
 from metadata.repo import clips, dockings, integrity, objects
-from metadata.repo.objects import Stored
 from metadata.retention import LegalDate, lock_date
 from metadata.states import ClipState
 from storage import layout
-from storage.confirm import Expected, confirm, confirmation_of
 
 SCHEMA = "sealdock.close/1"
 _PAGE = 500
@@ -103,22 +102,18 @@ def _digest(value: str | None) -> str | None:
 
 
 def publish(node: Node, docking_id: str) -> Verdict:
-    """Put inventory, close-out and their signatures into the vault, and confirm them."""
+    """Put inventory, close-out and their signatures into the required vaults, and confirm them."""
     with node.register.read() as session:
         docking = session.get_one(Docking, docking_id)
         rows = dockings.sightings(session, docking_id)
     until = _lock_until(node, [clip for _, clip in rows])
     try:
         for document in _documents(docking):
-            version = node.vault.put_bytes(document.key, document.data, lock_until=until)
-            expected = Expected(version.key, version.version, len(document.data), until)
-            found = confirm(node.vault, expected)
+            placed = place(node, document, until)
             # A wrong clock must not put the seals outside their certificate's validity.
             at = node.read_clock().trusted
-            digest = Digest.sha256(document.data).hex
             with node.register.write() as session:
-                stored = Stored(found, document.kind, digest, confirmation_of(version).value)
-                objects.note_stored(session, node.vault_name, stored, at, confirmed=True)
+                note_placed(session, placed, at)
     except (VaultFullError, VaultUnavailableError):
         return Verdict.RETRY
     except (ObjectConflictError, ObjectMissingError, DigestMismatchError, LockMissingError) as error:

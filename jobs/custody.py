@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from config.errors import VaultUnavailableError
 from hashing.digest import Digest
-from jobs.node import Node
+from jobs.node import Node, Store
 from metadata import events, linking, retention
 from metadata.actor import Actor
 from metadata.events import EventKind
@@ -164,35 +165,47 @@ def set_legal_date(session: Session, node: Node, clip: Clip) -> LegalDate:
 def extend_locks(node: Node, clip_ids: Iterable[str]) -> int:
     """Extend the locks of safe clips' objects where their legal date asks for it; return how many.
 
-    The vault is asked first and the register written from what it answered. Clips that are not
-    stored yet get their date when they are.
+    The vaults are asked first and the register written from what they answered. Clips that are not
+    stored yet get their date when they are. A second vault that is not required may be away: `locks roll`
+    moves its locks on.
     """
     extended = 0
     for clip_id in dict.fromkeys(clip_ids):
-        with node.register.read() as session:
-            clip = session.get_one(Clip, clip_id)
-            rows = _versions(session, node.vault_name, clip) if ClipState(clip.state) in SAFE else []
-        until = _lock_date(node, clip) if rows else None
-        late = [row for row in rows if until and (row.lock_until is None or row.lock_until < until)]
-        if until is None or not late:
-            continue
-        found = [(row, confirm(node.vault, Expected(row.key, row.version, row.size, until))) for row in late]
-        at = node.clock.now()
-        with node.register.write() as session:
-            for row, version in found:
-                kept = session.get_one(StoredVersion, row.id)
-                kept.lock_mode, kept.lock_until = version.lock_mode.value, version.lock_until
-            events.append(
-                session,
-                EventKind.LOCK_EXTENDED,
-                node.actor,
-                at,
-                attempt=str(ULID()),
-                clip=clip_id,
-                facts={"lock_until": until, "versions": len(found)},
-            )
-        extended += 1
+        moved = False
+        for store in node.stores:
+            try:
+                moved |= _extend(node, store, clip_id)
+            except VaultUnavailableError:
+                if store.required:
+                    raise
+        extended += moved
     return extended
+
+
+def _extend(node: Node, store: Store, clip_id: str) -> bool:
+    with node.register.read() as session:
+        clip = session.get_one(Clip, clip_id)
+        rows = _versions(session, store.name, clip) if ClipState(clip.state) in SAFE else []
+    until = _lock_date(node, clip) if rows else None
+    late = [row for row in rows if until and (row.lock_until is None or row.lock_until < until)]
+    if until is None or not late:
+        return False
+    found = [(row, confirm(store.vault, Expected(row.key, row.version, row.size, until))) for row in late]
+    at = node.clock.now()
+    with node.register.write() as session:
+        for row, version in found:
+            kept = session.get_one(StoredVersion, row.id)
+            kept.lock_mode, kept.lock_until = version.lock_mode.value, version.lock_until
+        events.append(
+            session,
+            EventKind.LOCK_EXTENDED,
+            node.actor,
+            at,
+            attempt=str(ULID()),
+            clip=clip_id,
+            facts={"lock_until": until, "versions": len(found)} | store.fact(),
+        )
+    return True
 
 
 def _lock_date(node: Node, clip: Clip) -> datetime:

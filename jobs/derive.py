@@ -6,22 +6,19 @@ from dbos import DBOS
 
 from config.errors import SealdockError
 from hashing.digest import Digest
+from jobs.copies import DERIVE, proved_copy
 from jobs.node import Node
+from jobs.placing import note_placed, place
 from jobs.running import running
-from jobs.storing import lock_until
+from jobs.storing import Document, lock_until
 from metadata import events
 from metadata.events import EventKind
 from metadata.media.pictures import PictureFindings, examine
 from metadata.models import Clip, Derivative, StoredKind
 from metadata.repo import objects
-from metadata.repo.objects import Stored
 from storage import layout
-from storage.confirm import Expected, confirm, confirmation_of
-from storage.retrieval import fetch, part_name
 
 _log = logging.getLogger("sealdock.derive")
-
-_COPY = "derive-"
 
 
 @DBOS.workflow(name="derive", max_recovery_attempts=None)
@@ -70,48 +67,31 @@ def make(clip_id: str) -> None:
         )
 
 
-def clip_of_copy(name: str) -> str | None:
-    """Return the id of the clip that such a copy in the spool is of, whole or not; None of other files."""
-    plain = name.removeprefix(".")
-    if not plain.startswith(_COPY):
-        return None
-    return plain.removeprefix(_COPY).removesuffix(".part")
-
-
 def _examine(node: Node, clip: Clip) -> PictureFindings:
     """Look at a proved copy of the stored bytes; the copy goes when that is done."""
-    expected = Digest.of_sha256(clip.sha256 or "")
-    key = layout.clip_key(expected)
-    copy = node.spool / f"{_COPY}{clip.id}"
+    key = layout.clip_key(Digest.of_sha256(clip.sha256 or ""))
     try:
         with node.register.read() as session:
             version = objects.versions_at(session, node.vault_name, key)[-1].version
-        node.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in (copy, copy.with_name(part_name(copy.name))):  # by one that was killed
-            left.unlink(missing_ok=True)
-        fetch(node.vault, key, version, expected, copy, lambda: None)
-        return examine(copy, node.media_limits)
+        with proved_copy(node, node.vault, version, clip, DERIVE) as copy:
+            return examine(copy, node.media_limits)
     except SealdockError as error:
         if error.retriable:
             raise
         return PictureFindings(problem=error.code)
-    finally:
-        copy.unlink(missing_ok=True)
 
 
 def _store_poster(node: Node, clip: Clip, jpeg: bytes) -> str | None:
-    """Put a poster frame beside its clip, locked as long; None if the vault will not have it."""
+    """Put a poster frame beside its clip, locked as long; None if a vault will not have it."""
     digest = Digest.sha256(jpeg)
     until = lock_until(node, clip)
     try:
-        put = node.vault.put_bytes(layout.derived_key(digest), jpeg, lock_until=until)
-        found = confirm(node.vault, Expected(put.key, put.version, len(jpeg), until))
+        placed = place(node, Document(StoredKind.DERIVED, layout.derived_key(digest), jpeg), until)
     except SealdockError as error:
         if error.retriable:
             raise
         return None
     at = node.clock.now()
     with node.register.write() as session:
-        stored = Stored(found, StoredKind.DERIVED, digest.hex, confirmation_of(put).value)
-        objects.note_stored(session, node.vault_name, stored, at, confirmed=True)
+        note_placed(session, placed, at)
     return digest.hex

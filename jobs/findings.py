@@ -17,6 +17,7 @@ class Kind(StrEnum):
     EXTRA = "extra-version"
     MARKER = "delete-marker"
     MISSING = "missing"
+    MISSING_HERE = "missing-here"
     DOCUMENT_MISSING = "document-missing"
     SIZE = "size"
     LOCK_MISSING = "lock-missing"
@@ -77,6 +78,11 @@ MEANINGS: dict[Kind, Meaning] = {
     Kind.MISSING: Meaning(
         mark("The register names a version that the vault does not hold."),
         mark("Run `sealdock verify`; restore the object from the copy, or dock its recorder again."),
+    ),
+    Kind.MISSING_HERE: Meaning(
+        mark("The register names a version that this one of the vaults does not hold."),
+        mark("Have it brought from the other vault, with proof: --repair does it. Find out how it was lost."),
+        repair=True,
     ),
     Kind.DOCUMENT_MISSING: Meaning(
         mark("The register names a document that the vault does not hold, and has its signed bytes itself."),
@@ -151,6 +157,8 @@ class Finding:
     detail: str = ""
     clip: str | None = None
     repaired: bool = False
+    vault: str | None = None
+    """In which vault, by its name; None for what lies elsewhere."""
     problem: str | None = None
     """Why a repair was refused: the code of the error, or a short stable word."""
 
@@ -167,6 +175,7 @@ class Finding:
             "what": self.what,
             "detail": self.detail,
             "clip": self.clip,
+            "vault": self.vault,
             "open": self.open,
             "repairable": meaning.repair,
             "repaired": self.repaired,

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from config.retention import Term
 from hashing.digest import Digest
 from jobs.asking import Answer, Asker
 from jobs.liveness import Beat, look
-from jobs.node import Node
+from jobs.node import MAIN, SECOND, Node
 from metadata.repo.figures import Figures, figures
 from storage import layout
+from storage.vault import Vault
 
 _REGISTER_SECONDS, _VAULT_SECONDS = 10.0, 30.0
 _PATIENCE_SECONDS = 5.0
@@ -28,9 +30,15 @@ class Station:
         self._figures: Asker[Figures] = Asker(
             "figures", self._ask_figures, keep=_REGISTER_SECONDS, patience=_PATIENCE_SECONDS, stale=True
         )
-        self._vault: Asker[bool] = Asker(
-            "vault", self._ask_vault, keep=_VAULT_SECONDS, patience=_PATIENCE_SECONDS
-        )
+        self._vaults: dict[str, Asker[bool]] = {
+            store.name: Asker(
+                store.setting.partition(".")[0],
+                partial(_ask_vault, store.vault),
+                keep=_VAULT_SECONDS,
+                patience=_PATIENCE_SECONDS,
+            )
+            for store in node.stores
+        }
 
     def register(self) -> Answer[bool]:
         """Return whether the register answers."""
@@ -41,8 +49,12 @@ class Station:
         return self._figures.get()
 
     def vault(self) -> Answer[bool]:
-        """Return whether the vault answers."""
-        return self._vault.get()
+        """Return whether the main vault answers."""
+        return self._vaults[MAIN].get()
+
+    def second_vault(self) -> Answer[bool] | None:
+        """Return whether the second vault answers; None if there is none."""
+        return self._vaults[SECOND].get() if SECOND in self._vaults else None
 
     def cap(self) -> datetime:
         """Return the date that no lock has to reach beyond, from now (UTC)."""
@@ -57,11 +69,13 @@ class Station:
     def _ask_figures(self) -> Figures:
         self.node.register.require()
         with self.node.register.read() as session:
-            return figures(session, cap=self.cap())
+            second = None if self.node.second is None else SECOND
+            return figures(session, cap=self.cap(), second=second)
 
-    def _ask_vault(self) -> bool:
-        self.node.vault.versions(layout.clip_key(Digest.sha256(b"")))
-        return True
+
+def _ask_vault(vault: Vault) -> bool:
+    vault.versions(layout.clip_key(Digest.sha256(b"")))
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,8 @@ class Health:
     """None: no service works in this home."""
     register: str | None
     vault: str | None
+    second_vault: str | None = None
+    second_required: bool = True
 
     @property
     def alive(self) -> bool:
@@ -81,7 +97,8 @@ class Health:
     @property
     def ready(self) -> bool:
         """Return whether a card that is docked now could be brought in to its end."""
-        return self.register is None and self.vault is None
+        second = self.second_vault if self.second_required else None
+        return self.register is None and self.vault is None and second is None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -93,6 +110,7 @@ class Health:
             found.append("watch: stuck")
         found += [f"register: {self.register}"] if self.register else []
         found += [f"vault: {self.vault}"] if self.vault else []
+        found += [f"second_vault: {self.second_vault}"] if self.second_vault else []
         return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
@@ -103,12 +121,20 @@ class Health:
             "turn_age_seconds": None if self.beat is None else round(self.beat.age, 3),
             "register": self.register,
             "vault": self.vault,
+            "second_vault": self.second_vault,
         }
 
 
 def health(station: Station, beat: Beat | None) -> Health:
-    """Ask register and vault."""
-    return Health(beat, station.register().problem, station.vault().problem)
+    """Ask register and vaults."""
+    second = station.second_vault()
+    return Health(
+        beat,
+        station.register().problem,
+        station.vault().problem,
+        None if second is None else second.problem,
+        second_required=station.node.settings.second_vault.required,
+    )
 
 
 def health_of(node: Node) -> Health:

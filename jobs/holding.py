@@ -1,4 +1,4 @@
-"""Legal holds: the register says which clips must not go, the vault holds the objects that they share."""
+"""Legal holds: the register says which clips must not go, the vaults hold the objects that they share."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from config.errors import ObjectMissingError, SealdockError
 from hashing.digest import Digest
-from jobs.node import Node
+from jobs.node import MAIN, Node
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Case, Clip, StoredVersion
@@ -19,7 +19,7 @@ from storage import layout
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A hold that stands, and whether the vault holds every version of its object."""
+    """A hold that stands, and whether the vaults hold every version of its object."""
 
     hold: Held
     in_vault: bool
@@ -84,24 +84,24 @@ def listed(node: Node, number: str | None) -> list[Listed]:
     with node.register.read() as session:
         case = _case(session, number)
         return [
-            Listed(item, in_vault=_is_settled(session, node.vault_name, item.sha256))
+            Listed(item, in_vault=_is_settled(session, node, item.sha256))
             for item in holds.standing(session, case)
         ]
 
 
 def settle(node: Node, digest: str) -> None:
-    """Let the vault hold an object's versions if, and only if, a clip that shares it is held.
+    """Let every vault hold an object's versions if, and only if, a clip that shares it is held.
 
     Raises the first VaultError, after all versions were tried.
     """
     while True:
         with node.register.read() as session:
             held = holds.is_held(session, digest)
-            rows = _versions(session, node.vault_name, digest)
+            rows = [row for store in node.stores for row in _versions(session, store.name, digest)]
         failed: list[SealdockError] = []
         for row in rows:
             try:
-                found = node.vault.hold(row.key, row.version, held=held)
+                found = node.store(row.vault).vault.hold(row.key, row.version, held=held)
             except SealdockError as error:
                 if not (isinstance(error, ObjectMissingError) and _is_superseded(node, row)):
                     failed.append(error)
@@ -122,7 +122,7 @@ def settle_all(node: Node) -> Iterator[tuple[str, SealdockError]]:
     while True:
         with node.register.read() as session:
             page = holds.held_objects(session, last)
-            open_ = [digest for digest in page if not _is_settled(session, node.vault_name, digest)]
+            open_ = [digest for digest in page if not _is_settled(session, node, digest)]
         if not page:
             return
         for digest in open_:
@@ -155,9 +155,13 @@ def _versions(session: Session, vault: str, digest: str) -> list[StoredVersion]:
     return objects.below(session, vault, [layout.clip_key(of)], layout.seals_prefix(of))
 
 
-def _is_settled(session: Session, vault: str, digest: str | None) -> bool:
-    rows = [] if digest is None else _versions(session, vault, digest)
-    return bool(rows) and all(row.held or objects.is_superseded(session, row) for row in rows)
+def _is_settled(session: Session, node: Node, digest: str | None) -> bool:
+    """Tell whether all versions are held; what the second vault never had, it need not hold."""
+    rows = [] if digest is None else _versions(session, MAIN, digest)
+    if not rows or digest is None:
+        return False
+    rows += [row for store in node.stores[1:] for row in _versions(session, store.name, digest)]
+    return all(row.held or objects.is_superseded(session, row) for row in rows)
 
 
 def _is_superseded(node: Node, row: StoredVersion) -> bool:

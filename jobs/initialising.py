@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from config.settings import FILE_NAME, Settings
 from hashing import durable, keys
 from jobs import joining
 from jobs.joining import Joined
+from jobs.node import Store
 from jobs.proving import require_allowed
 from jobs.trust import note_key
 from metadata import events, roles, schema
@@ -28,7 +30,6 @@ from metadata.events import EventKind
 from metadata.models import CustodyEvent, SigningKey, Station
 from metadata.register import Register
 from metadata.repo import recorders
-from storage.vault import Vault
 
 _BEGUN = {"keys", "keys.new", "lost+found"}
 """What may lie in a folder before its settings file: keys that were put there, a disk's own folder."""
@@ -101,9 +102,9 @@ def _make_keys(settings: Settings) -> None:
 
 
 def initialise_register(
-    register: Register, settings: Settings, vault: Vault, signer: keys.Signer, actor: Actor
+    register: Register, settings: Settings, stores: Sequence[Store], signer: keys.Signer, actor: Actor
 ) -> Joined | None:
-    """Prepare the vault; create the schema, the station and its first event.
+    """Prepare the vaults; create the schema, the station and its first event.
 
     The schema is made by the role of ``database.owner_url``, which then grants the register's role what
     it needs; without that setting one role does both. A PostgreSQL register that other stations use is
@@ -116,8 +117,10 @@ def initialise_register(
     owned = _owned(register, settings)
     try:
         _refuse_finished(owned, settings, signer)
-        require_allowed(settings, vault)
-        vault.prepare()
+        for store in stores:
+            require_allowed(settings, store)
+        for store in stores:
+            store.vault.prepare()
         schema.upgrade(owned)
         if owned is not register:
             roles.grant(owned, roles.role_of(register))
@@ -126,7 +129,8 @@ def initialise_register(
         if owned is not register:
             owned.close()
     with register.read() as session:
-        joining.require_same_vault(session, vault)
+        for store in stores:
+            joining.require_same_vault(session, store)
     at = now_utc()
     with register.write() as session:
         others = joining.others(session)

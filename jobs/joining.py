@@ -12,13 +12,13 @@ from config.messages import Phrase, mark
 from config.settings import Settings
 from hashing import canonical
 from hashing.keys import key_id
+from jobs.node import MAIN, Store
 from jobs.trust import certificates, trust, unknown_authorities
 from metadata.actor import Actor
 from metadata.events import EventKind
 from metadata.models import CustodyEvent, SigningKey, Station, StoredVersion
 from metadata.register import Register
 from metadata.repo import seals
-from storage.vault import Vault
 
 _FIRST = (EventKind.INITIALISED.value, EventKind.STATION_JOINED.value)
 
@@ -62,25 +62,26 @@ def others(session: Session) -> list[str]:
     return list(session.scalars(select(Station.id).order_by(Station.created_at)))
 
 
-def require_same_vault(session: Session, vault: Vault) -> None:
+def require_same_vault(session: Session, store: Store) -> None:
     """Raise InvalidSettingError unless this is the vault in which the register's other stations store.
 
     The register names objects by key and version, so all of its stations need one vault. It must show the
     newest object of the register; as long as there is none, the addresses have to name the same place.
     """
-    newest = session.scalar(select(StoredVersion).order_by(StoredVersion.id.desc()).limit(1))
+    query = select(StoredVersion).where(StoredVersion.vault == store.name)
+    newest = session.scalar(query.order_by(StoredVersion.id.desc()).limit(1))
     same = True
     if newest is not None:
         try:
-            vault.head(newest.key, newest.version)
+            store.vault.head(newest.key, newest.version)
         except ObjectMissingError:
             same = False
-    else:
+    elif store.name == MAIN:
         used = {_place(canonical.decode(body)["facts"]["vault"]) for body in session.scalars(_beginnings())}
-        same = not used or _place(vault.url) in used
+        same = not used or _place(store.vault.url) in used
     if not same:
         problem = Phrase(mark("the other stations of the register keep their clips in another vault"))
-        raise InvalidSettingError(key="vault.url", problem=problem)
+        raise InvalidSettingError(key=store.setting, problem=problem)
 
 
 def _beginnings() -> Select[bytes]:

@@ -4,15 +4,15 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ulid import ULID
 
 from config.errors import DigestMismatchError, ObjectMissingError
 from hashing.digest import Digest
-from jobs import closing
+from jobs import closing, copies, copying
 from jobs.identifying import Known
-from jobs.node import Node
+from jobs.node import Node, Store
 from jobs.verdict import Verdict
 from metadata import events
 from metadata.events import EventKind
@@ -23,14 +23,6 @@ from metadata.retention import LegalDate, lock_date
 from storage import layout
 from storage.confirm import Confirmation, Expected, binding, confirm
 from storage.reading import read_all
-from storage.vault import Vault
-
-
-class Store(NamedTuple):
-    """A vault, and what the register calls it."""
-
-    name: str
-    vault: Vault
 
 
 def adopt(node: Node, store: Store, known: Known, key: str, version: str, *, done: str = "adopted") -> None:
@@ -57,6 +49,16 @@ def put_back(node: Node, store: Store, known: Known, key: str) -> None:
         raise ValueError(f"the register does not hold what belongs at {key}")
     put = store.vault.put_bytes(key, known.data, lock_until=_policy(node, known))
     adopt(node, store, known, key, put.version, done="stored-again")
+
+
+def bring(node: Node, store: Store, key: str) -> None:
+    """Bring a version again that a vault has lost and another one holds, with proof.
+
+    Raises ObjectMissingError or DigestMismatchError if no other one holds the right bytes.
+    """
+    with node.register.read() as session:
+        row = objects.newest_at(session, store.name, [key])[key]
+    copying.bring(node, store, [row], copies.MEND)
 
 
 def lock_again(node: Node, store: Store, key: str, version: str) -> None:

@@ -33,6 +33,9 @@ class StationMetrics(Collector):
         register = self._station.register()
         yield from _contact("register", register)
         yield from _contact("vault", self._station.vault())
+        second = self._station.second_vault()
+        if second is not None:
+            yield from _contact("second_vault", second)
         figures = self._station.figures().value if register.problem is None else None
         if figures is not None:
             yield from self._register(figures)
@@ -81,6 +84,12 @@ class StationMetrics(Collector):
             "Time since the stored original that was read longest ago was read.",
             _age(found.unverified, now),
         )
+        if found.lacking is not None:
+            yield _gauge(
+                "sealdock_second_vault_lacking_versions",
+                "Stored versions that the main vault holds and the second does not yet.",
+                found.lacking,
+            )
         yield from self._lock(found.lock, now)
 
     def _lock(self, lock: ShortestLock | None, now: datetime) -> Iterator[Metric]:
@@ -126,11 +135,12 @@ def _process() -> Iterator[Metric]:
 
 
 def _contact(name: str, answer: Answer[bool]) -> Iterator[Metric]:
-    yield _gauge(f"sealdock_{name}_up", f"1 if the {name} answers.", int(answer.problem is None))
+    words = name.replace("_", " ")
+    yield _gauge(f"sealdock_{name}_up", f"1 if the {words} answers.", int(answer.problem is None))
     if answer.contact is not None:
         yield _gauge(
             f"sealdock_{name}_last_contact_timestamp_seconds",
-            f"When the {name} last answered, in seconds since 1970.",
+            f"When the {words} last answered, in seconds since 1970.",
             answer.contact.timestamp(),
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -36,11 +36,37 @@ if TYPE_CHECKING:
 
 _DOCKINGS_KEPT = 64
 _VOUCHED_SECONDS = 1.0
+MAIN, SECOND = "main", "second"
+
+
+class Store(NamedTuple):
+    """A vault, what the register calls it, and whether a clip is safe only once this one has it."""
+
+    name: str
+    vault: Vault
+    required: bool = True
+
+    def reason(self, code: str) -> str:
+        """Return an error's code as a reason that names the vault; the main one's is the plain code."""
+        return code if self.name == MAIN else f"{self.name}-{code}"
+
+    @property
+    def setting(self) -> str:
+        """Return the setting that says where it is."""
+        return "vault.url" if self.name == MAIN else "second_vault.url"
+
+    def fact(self) -> dict[str, str]:
+        """Return what an event says of which vault it is about, likewise."""
+        return {} if self.name == MAIN else {"vault": self.name}
+
+    def told(self, problem: str) -> str:
+        """Return what an integrity check found wrong, likewise."""
+        return problem if self.name == MAIN else f"{self.name}: {problem}"
 
 
 @dataclass(frozen=True)
 class Node:
-    """One home at work: its settings, register, vault, keys and clock."""
+    """One home at work: its settings, register, vaults, keys and clock."""
 
     settings: Settings
     home: Path
@@ -53,6 +79,8 @@ class Node:
     actor: Actor
     clock: StationClock = field(default_factory=StationClock)
     authority: "Authority | None" = None
+    second: Vault | None = None
+    """The second vault, if there is one."""
     proved: dict[str, Proved] = field(default_factory=dict)
     """Spool copies by clip that *this process* read back from the medium: what it found is not written down,
     since a medium may change while no process runs."""
@@ -69,13 +97,33 @@ class Node:
 
     @property
     def vault_name(self) -> str:
-        """Return the register's name for the vault, whose address changes when a home moves."""
-        return "main"
+        """Return the register's name for the main vault, whose address changes when a home moves."""
+        return MAIN
+
+    @cached_property
+    def stores(self) -> tuple[Store, ...]:
+        """Return the vaults, the main one first."""
+        main = Store(MAIN, self.vault)
+        if self.second is None:
+            return (main,)
+        return main, Store(SECOND, self.second, required=self.settings.second_vault.required)
+
+    @cached_property
+    def required(self) -> tuple[Store, ...]:
+        """Return the vaults that have to hold a clip before it counts as safe, the main one first."""
+        return tuple(store for store in self.stores if store.required)
+
+    def store(self, name: str) -> Store:
+        """Return the vault of a name; LookupError if this home has none of it."""
+        for store in self.stores:
+            if store.name == name:
+                return store
+        raise LookupError(name)
 
     @property
     def vault_folders(self) -> tuple[Path, ...]:
-        """Return the folders of this machine in which the vault lies."""
-        return (self.vault.root,) if isinstance(self.vault, LocalVault) else ()
+        """Return the folders of this machine in which the vaults lie."""
+        return tuple(store.vault.root for store in self.stores if isinstance(store.vault, LocalVault))
 
     @property
     def spool(self) -> Path:
@@ -149,9 +197,10 @@ class Node:
         return Limits(timeout=media.timeout, memory_bytes=media.memory_bytes, output_bytes=media.output_bytes)
 
     def close(self) -> None:
-        """Stop the probers, close vault and register."""
+        """Stop the probers, close vaults and register."""
         for probers in self._started:
             probers.close()
         self._started.clear()
-        self.vault.close()
+        for store in self.stores:
+            store.vault.close()
         self.register.close()

@@ -30,11 +30,11 @@ def in_spool(node: Node, clip: Clip) -> bool:
 
 
 def in_vault(node: Node, clip: Clip) -> bool:
-    """Tell whether the vault shows an object under a clip's digest (it is hashed before it counts)."""
+    """Tell whether a vault shows an object under a clip's digest (it is hashed before it counts)."""
     if clip.sha256 is None:
         return False
-    found = node.vault.versions(layout.clip_key(Digest.of_sha256(clip.sha256)))
-    return not all(version.marker for version in found)
+    key = layout.clip_key(Digest.of_sha256(clip.sha256))
+    return any(not version.marker for store in node.required for version in store.vault.versions(key))
 
 
 def operator(docking: Docking) -> Actor:

@@ -7,10 +7,11 @@ from config.errors import SandboxError, VaultUnavailableError
 from config.times import spelled
 from hashing.digest import Digest
 from jobs import spooling
-from jobs.node import Node
+from jobs.node import MAIN, SECOND, Node
 from metadata import roles
 from metadata.repo import clips, dockings, holds, integrity, objects, seals
 from storage import layout
+from storage.vault import Vault
 
 _ALERTS_SHOWN = 10
 
@@ -23,7 +24,7 @@ def overview(node: Node) -> dict[str, Any]:
             "station": node.station_id,
             "vault": node.vault.url,
             "clips": dict(sorted(clips.state_counts(session).items())),
-            "confirmed_by": objects.confirmation_counts(session),
+            "confirmed_by": objects.confirmation_counts(session, MAIN),
             "holds": holds.count(session),
             "unfinished_dockings": dockings.unclosed(session, node.station_id),
             "unfinished_elsewhere": dockings.unclosed_elsewhere(session, node.station_id),
@@ -54,17 +55,34 @@ def overview(node: Node) -> dict[str, Any]:
         "not_after": spelled(expires),
         "expires_soon": expires - clock.at <= warning,
     }
-    found["vault_problem"] = _vault_problem(node)
+    found["vault_problem"] = _vault_problem(node.vault)
+    found["second_vault"] = _second_vault(node)
     found["register"] = {"engine": node.register.engine} | dataclasses.asdict(roles.ownership(node.register))
     found["spool"] = _spool(node) | {"high": found.pop("spool_high")}
     found["sandbox"] = _sandbox(node)
     return found
 
 
-def _vault_problem(node: Node) -> str | None:
-    """Ask the vault something small: one that is away should be known before the next recorder comes."""
+def _second_vault(node: Node) -> dict[str, Any] | None:
+    """Return the second vault and how many versions it lacks, as far as the register knows."""
+    if node.second is None:
+        return None
+    with node.register.read() as session:
+        lacks = objects.lacking(session, MAIN, SECOND)
+        confirmed_by = objects.confirmation_counts(session, SECOND)
+    return {
+        "url": node.second.url,
+        "required": node.settings.second_vault.required,
+        "lacks": lacks,
+        "confirmed_by": confirmed_by,
+        "problem": _vault_problem(node.second),
+    }
+
+
+def _vault_problem(vault: Vault) -> str | None:
+    """Ask a vault something small: one that is away should be known before the next recorder comes."""
     try:
-        node.vault.versions(layout.clip_key(Digest.sha256(b"")))
+        vault.versions(layout.clip_key(Digest.sha256(b"")))
     except VaultUnavailableError as error:
         return str(error)
     return None

@@ -7,7 +7,7 @@ from ulid import ULID
 from config.errors import VaultAdvisoryError, VaultUntriedError
 from config.settings import Settings
 from hashing.digest import Digest
-from jobs.node import Node
+from jobs.node import MAIN, Node, Store
 from metadata import events
 from metadata.events import EventKind
 from storage.local import LocalVault
@@ -15,8 +15,8 @@ from storage.s3.preflight import TRIALS, Check, Outcome
 from storage.vault import Vault
 
 
-def remember(node: Node, checks: Sequence[Check]) -> list[str]:
-    """Log how a preflight of the node's vault ended; return the names of the checks that it did not pass."""
+def remember(node: Node, vault: Vault, checks: Sequence[Check]) -> list[str]:
+    """Log how a preflight of a vault ended; return the names of the checks that it did not pass."""
     failed = _named(checks, Outcome.NO, required=True)
     with node.register.write() as session:
         events.append(
@@ -25,9 +25,9 @@ def remember(node: Node, checks: Sequence[Check]) -> list[str]:
             node.actor,
             node.clock.now(),
             attempt=str(ULID()),
-            subject=_subject(node.vault),
+            subject=_subject(vault),
             facts={
-                "vault": node.vault.url,
+                "vault": vault.url,
                 "trials": TRIALS,
                 "ok": not failed,
                 "failed": failed,
@@ -38,28 +38,33 @@ def remember(node: Node, checks: Sequence[Check]) -> list[str]:
     return failed
 
 
-def require_proved(node: Node) -> None:
-    """Raise VaultUntriedError unless the last preflight of this very address passed.
+def require_proved(node: Node, *, every: bool = False) -> None:
+    """Raise VaultUntriedError unless the last preflight of each required vault's very address passed.
 
-    VaultAdvisoryError for a local vault that nobody has allowed.
+    VaultAdvisoryError for a local vault that nobody has allowed. ``every``: the others are asked for, too.
     """
-    require_allowed(node.settings, node.vault)
-    if isinstance(node.vault, LocalVault):
-        return
-    with node.register.read() as session:
-        last = events.last_facts(session, EventKind.PREFLIGHT, subject=_subject(node.vault))
-    if last is None or not last["ok"] or last["trials"] != TRIALS:
-        raise VaultUntriedError(vault=node.vault.url)
+    for store in node.stores if every else node.required:
+        require_allowed(node.settings, store)
+        if isinstance(store.vault, LocalVault):
+            continue
+        with node.register.read() as session:
+            last = events.last_facts(session, EventKind.PREFLIGHT, subject=_subject(store.vault))
+        if last is None or not last["ok"] or last["trials"] != TRIALS:
+            command = "sealdock vault preflight" + ("" if store.name == MAIN else " --second")
+            raise VaultUntriedError(vault=store.vault.url, command=command)
 
 
-def require_allowed(settings: Settings, vault: Vault) -> None:
-    """Raise VaultAdvisoryError for a local vault that ``vault.allow_advisory`` does not allow.
+def require_allowed(settings: Settings, store: Store) -> None:
+    """Raise VaultAdvisoryError for a local vault that ``allow_advisory`` does not allow.
 
     Where nothing is said of it, the vault in the home is allowed: making it was what ``init`` was asked for.
     """
-    allowed = settings.vault.allow_advisory
-    if isinstance(vault, LocalVault) and not (not settings.vault.url if allowed is None else allowed):
-        raise VaultAdvisoryError(vault=vault.url)
+    if not isinstance(store.vault, LocalVault):
+        return
+    section = settings.vault if store.name == MAIN else settings.second_vault
+    if not (not section.url if section.allow_advisory is None else section.allow_advisory):
+        name = "vault" if store.name == MAIN else "second_vault"
+        raise VaultAdvisoryError(vault=store.vault.url, section=name)
 
 
 def _subject(vault: Vault) -> str:

@@ -1,11 +1,11 @@
-"""Clips that a docking did not read again: the vault is asked for them, and the card may give them back.
+"""Clips that a docking did not read again: the vaults are asked for them, and the card may give them back.
 
-The register calls them safe; whether they still are only the vault knows. A clip that the vault has lost
-is brought in again while its card is here. What cannot be mended is named in the close-out, and the
-docking is not safe.
+The register calls them safe; whether they still are only the vaults know. A clip that one of them has lost
+comes from another one, or is brought in again while its card is here. What cannot be mended is named in the
+close-out, and the docking is not safe.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -24,8 +24,9 @@ from config.errors import (
 from hashing.digest import Digest
 from ingest.offload import offload
 from ingest.source import FolderSource
-from jobs import outcomes
-from jobs.node import Node
+from jobs import copies, outcomes
+from jobs.copying import bring
+from jobs.node import MAIN, Node, Store
 from jobs.storing import documents, lock_until
 from jobs.verdict import Verdict
 from jobs.verifying import with_seal
@@ -59,102 +60,130 @@ def run(
         ]
     try:
         for seen, clip in known:
-            problem = _problem(node, clip)
-            if problem is not None:
-                _treat(node, source, docking, seen, clip, problem, turn)
+            left = [_recheck(node, store, source, docking, clip, turn) for store in node.required]
+            _note_left(node, seen, [problem for problem in left if problem is not None])
     except _AWAY:
         return Verdict.RETRY
     return Verdict.DONE
 
 
-def _problem(node: Node, clip: Clip) -> str | None:
-    """Return what the vault's answer for a clip lacks; one that failed before is read whole."""
+def _recheck(
+    node: Node,
+    store: Store,
+    source: FolderSource | None,
+    docking: Docking,
+    clip: Clip,
+    turn: AbstractContextManager[object],
+) -> str | None:
+    """Check a clip in one vault and mend it; return what is wrong with it still."""
+    if store.name != MAIN:
+        _bring_new(node, store, clip)
+    problem = _problem(node, store, clip)
+    if problem is None:
+        return None
+    with node.register.write() as session:
+        _note(session, node, store, docking, clip, problem)
+    try:
+        _restore(node, store, source, docking, clip, turn)
+        left = _problem(node, store, clip)
+    except _AWAY:
+        raise
+    except (SourceError, ObjectMissingError, ObjectConflictError, DigestMismatchError, LockMissingError):
+        left = problem
+    if left is not None:
+        return store.told(left)
+    with node.register.write() as session:
+        events.append(
+            session,
+            EventKind.RESTORED,
+            outcomes.operator(docking),
+            node.clock.now(),
+            attempt=_attempt(store, docking),
+            clip=clip.id,
+            docking=docking.id,
+            facts={"problem": store.told(problem)},
+        )
+    return None
+
+
+def _note_left(node: Node, seen: Sighting, problems: list[str]) -> None:
+    if problems:
+        with node.register.write() as session:
+            row = session.get_one(Sighting, seen.id)
+            row.outcome, row.problem = Outcome.NOT_SAFE.value, problems[0]
+
+
+def _bring_new(node: Node, store: Store, clip: Clip) -> None:
+    """Bring a clip to a vault that came after it: that it lacks it so far is no fault, and no alert."""
+    digest = Digest.of_sha256(clip.sha256 or "")
+    with node.register.read() as session:
+        keys = [layout.clip_key(digest), *(item.key for item in documents(session, clip))]
+        noted = objects.newest_at(session, store.name, keys)
+        rows = [row for key, row in objects.newest_at(session, MAIN, keys).items() if key not in noted]
+    try:
+        if rows:
+            bring(node, store, rows, copies.DOCK)
+    except (ObjectMissingError, ObjectConflictError, DigestMismatchError, LockMissingError):
+        return  # the check that follows finds out
+
+
+def _problem(node: Node, store: Store, clip: Clip) -> str | None:
+    """Return what a vault's answer for a clip lacks; one that failed before is read whole."""
     key = layout.clip_key(Digest.of_sha256(clip.sha256 or ""))
     with node.register.read() as session:
-        versions = objects.versions_at(session, node.vault_name, key)
+        versions = objects.versions_at(session, store.name, key)
         stored = session.get_one(StoredObject, clip.sha256)
         level = Level.LOCK if integrity.last_problem(session, clip.id) is None else Level.FULL
     if not versions:
         return "not-stored"
     row = versions[-1]
     target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored), held=row.held)
-    return with_seal(node, clip, stored, check(node.vault, target, level), level)
+    return with_seal(node, store, clip, stored, check(store.vault, target, level), level)
 
 
-def _treat(
-    node: Node,
-    source: FolderSource | None,
-    docking: Docking,
-    seen: Sighting,
-    clip: Clip,
-    problem: str,
-    turn: AbstractContextManager[object],
-) -> None:
-    with node.register.write() as session:
-        _note(session, docking, clip, problem, node)
-    try:
-        _restore(node, source, docking, clip, turn)
-        left = _problem(node, clip)
-    except _AWAY:
-        raise
-    except (SourceError, ObjectMissingError, ObjectConflictError, DigestMismatchError, LockMissingError):
-        left = problem
-    at = node.clock.now()
-    with node.register.write() as session:
-        if left is not None:
-            row = session.get_one(Sighting, seen.id)
-            row.outcome, row.problem = Outcome.NOT_SAFE.value, left
-            return
-        events.append(
-            session,
-            EventKind.RESTORED,
-            outcomes.operator(docking),
-            at,
-            attempt=docking.id,
-            clip=clip.id,
-            docking=docking.id,
-            facts={"problem": problem},
-        )
-
-
-def _note(session: Session, docking: Docking, clip: Clip, problem: str, node: Node) -> None:
-    """Log what was found and raise an alert, once for each docking."""
-    kind = EventKind.INTEGRITY_FAILED
-    if events.has(session, kind, subject=clip.id, attempt=docking.id):
+def _note(session: Session, node: Node, store: Store, docking: Docking, clip: Clip, problem: str) -> None:
+    """Log what was found and raise an alert, once for each docking and vault."""
+    kind, attempt = EventKind.INTEGRITY_FAILED, _attempt(store, docking)
+    if events.has(session, kind, subject=clip.id, attempt=attempt):
         return
     at = node.clock.now()
-    facts = {"run": docking.id, "problem": problem}
+    facts = {"run": docking.id, "problem": store.told(problem)}
     actor = outcomes.operator(docking)
-    events.append(session, kind, actor, at, attempt=docking.id, clip=clip.id, docking=docking.id, facts=facts)
+    events.append(session, kind, actor, at, attempt=attempt, clip=clip.id, docking=docking.id, facts=facts)
     integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts)
+
+
+def _attempt(store: Store, docking: Docking) -> str:
+    return docking.id if store.name == MAIN else f"{docking.id}/{store.name}"
 
 
 def _restore(
     node: Node,
+    store: Store,
     source: FolderSource | None,
     docking: Docking,
     clip: Clip,
     turn: AbstractContextManager[object],
 ) -> None:
-    """Put back what the vault lacks of a clip: the original from the card, documents from the register."""
+    """Put back what a vault lacks of a clip: the original from another vault or the card, documents too."""
     expected = Digest.of_sha256(clip.sha256 or "")
     key = layout.clip_key(expected)
     with node.register.read() as session:
         beside = list(documents(session, clip))
-        rows = [*objects.versions_at(session, node.vault_name, key)]
+        rows = [*objects.versions_at(session, store.name, key)]
         for item in beside:
-            rows += objects.versions_at(session, node.vault_name, item.key)
+            rows += objects.versions_at(session, store.name, item.key)
     # What was promised before stays promised.
     until = max([lock_until(node, clip), *(row.lock_until for row in rows if row.lock_until is not None)])
-    versions = [version for version in node.vault.versions(key) if not version.marker]
-    original = versions[0] if versions else _from_card(node, source, docking, clip, turn, until)
+    versions = [version for version in store.vault.versions(key) if not version.marker]
+    original = versions[0] if versions else _original(node, store, source, docking, clip, turn, until)
     put = [(original, StoredKind.ORIGINAL, expected)]
     for item in beside:
-        version = node.vault.put_bytes(item.key, item.data, lock_until=until)
+        version = store.vault.put_bytes(item.key, item.data, lock_until=until)
         put.append((version, item.kind, Digest.sha256(item.data)))
     found = [
         (
-            confirm(node.vault, Expected(version.key, version.version, version.size, until)),
+            confirm(store.vault, Expected(version.key, version.version, version.size, until)),
             kind,
             digest,
             confirmation_of(version),
@@ -165,11 +194,32 @@ def _restore(
     with node.register.write() as session:
         for version, kind, digest, how in found:
             stored = Stored(version, kind, digest.hex, how.value)
-            objects.note_stored(session, node.vault_name, stored, at, confirmed=True)
+            objects.note_stored(session, store.name, stored, at, confirmed=True)
+
+
+def _original(
+    node: Node,
+    store: Store,
+    source: FolderSource | None,
+    docking: Docking,
+    clip: Clip,
+    turn: AbstractContextManager[object],
+    until: datetime,
+) -> StoredVersion:
+    """Put the original back from another vault, else from the card."""
+    expected = Digest.of_sha256(clip.sha256 or "")
+    with (
+        suppress(DigestMismatchError, ObjectMissingError, VaultUnavailableError),
+        copies.copy_from_others(node, store, clip, copies.DOCK) as (path, _),
+    ):
+        key = layout.clip_key(expected)
+        return store.vault.put_file(key, path, digest=expected, size=clip.size, lock_until=until)
+    return _from_card(node, store, source, docking, clip, turn, until)
 
 
 def _from_card(
     node: Node,
+    store: Store,
     source: FolderSource | None,
     docking: Docking,
     clip: Clip,
@@ -190,7 +240,7 @@ def _from_card(
             raise DigestMismatchError(
                 what=clip.path, algorithm="sha256", expected=expected.hex, found=found.hex
             )
-        return node.vault.put_file(
+        return store.vault.put_file(
             key,
             spool,
             digest=expected,

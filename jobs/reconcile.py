@@ -18,12 +18,11 @@ from sqlalchemy import select
 from config.errors import ObjectMissingError, SealdockError
 from hashing.digest import Digest
 from jobs import mending
-from jobs.derive import clip_of_copy
+from jobs.copies import clip_of_copy
 from jobs.engine import unfinished_dockings
 from jobs.findings import MEANINGS, Finding, Kind
 from jobs.identifying import identify, of_another_station
-from jobs.mending import Store
-from jobs.node import Node
+from jobs.node import MAIN, Node, Store
 from metadata.models import Clip, Docking
 from metadata.repo import dockings, integrity, objects
 from metadata.states import ENDED, ClipState
@@ -63,7 +62,7 @@ class Reconciliation:
     @property
     def stores(self) -> tuple[Store, ...]:
         """Return the vaults."""
-        return (Store(self.node.vault_name, self.node.vault),)
+        return self.node.stores
 
     def findings(self) -> Iterator[Finding]:
         """Compare everything; repair what can be, if asked to. VaultUnavailableError passes through."""
@@ -131,7 +130,7 @@ class Reconciliation:
             and self._is(store, difference, known.sha256)
         ):
             kind = Kind.NEWER_SAME
-        finding = Finding(kind, key, version, clip=None if known is None else known.clip)
+        finding = Finding(kind, key, version, clip=None if known is None else known.clip, vault=store.name)
         if kind in {Kind.ORPHAN, Kind.NEWER_SAME} and known is not None:
             yield self._mend(finding, lambda: mending.adopt(self.node, store, known, key, version))
         elif kind in {Kind.LOCK_MISSING, Kind.LOCK_SHORT}:
@@ -139,6 +138,9 @@ class Reconciliation:
         elif kind is Kind.MISSING and known is not None and known.data is not None:
             finding = replace(finding, kind=Kind.DOCUMENT_MISSING)
             yield self._mend(finding, lambda: mending.put_back(self.node, store, known, key))
+        elif kind is Kind.MISSING and len(self.stores) > 1:
+            finding = replace(finding, kind=Kind.MISSING_HERE)
+            yield self._mend(finding, lambda: mending.bring(self.node, store, key))
         else:
             yield finding
 
@@ -153,7 +155,7 @@ class Reconciliation:
     def _begun(self, store: Store, item: Unfinished) -> Iterator[Finding]:
         """Judge an upload or a temporary file."""
         if item.key is None:
-            finding = Finding(Kind.TEMP_FILE, item.id)
+            finding = Finding(Kind.TEMP_FILE, item.id, vault=store.name)
         else:
             with self.node.register.read() as session:
                 known = identify(session, item.key)
@@ -161,7 +163,8 @@ class Reconciliation:
                 return
             age = self.node.clock.now() - item.begun_at
             ours = item.ours or age > _OF_OTHERS_STALE
-            finding = Finding(Kind.UPLOAD if ours else Kind.UPLOAD_OF_OTHERS, item.key, item.id)
+            kind = Kind.UPLOAD if ours else Kind.UPLOAD_OF_OTHERS
+            finding = Finding(kind, item.key, item.id, vault=store.name)
         if not MEANINGS[finding.kind].repair:
             yield finding
             return
@@ -183,10 +186,10 @@ class Reconciliation:
         with self.node.register.read() as session:
             row = dockings.get(session, docking_id)
             keys = layout.docking_keys(row.station_id, row.id, row.started_at)
-            noted = [objects.newest_at(session, store.name, keys) for store in self.stores]
+            noted = objects.newest_at(session, MAIN, keys)
         if row.closed_at is None:
             return Kind.DOCKING_OPEN
-        return Kind.DOCKING_UNPUBLISHED if any(set(keys) - set(found) for found in noted) else None
+        return Kind.DOCKING_UNPUBLISHED if set(keys) - set(noted) else None
 
     def _works_on(self, docking_ids: set[str]) -> bool:
         """Tell whether the engine works on one of these dockings, or will."""
@@ -206,13 +209,10 @@ class Reconciliation:
             last = page[-1]
 
     def _not_stored(self) -> Iterator[Finding]:
-        for store in self.stores:
-            with self.node.register.read() as session:
-                clips = integrity.without_version(session, store.name)
-            for clip in clips:
-                yield Finding(
-                    Kind.NOT_STORED, layout.clip_key(Digest.of_sha256(clip.sha256 or "")), clip=clip.id
-                )
+        with self.node.register.read() as session:
+            clips = integrity.without_version(session, MAIN)
+        for clip in clips:
+            yield Finding(Kind.NOT_STORED, layout.clip_key(Digest.of_sha256(clip.sha256 or "")), clip=clip.id)
 
     def _spool(self) -> Iterator[Finding]:
         names: list[str] = []
@@ -241,7 +241,11 @@ class Reconciliation:
             yield Finding(Kind.SPOOL_UNKNOWN, name, problem=error.strerror)
             return
         clip_id = None if clip is None else clip.id
-        if mending.is_confirmed(self.node, self.stores, digest):
+        # What came from a vault need not be in all of them.
+        if any(
+            mending.is_confirmed(self.node, stores, digest)
+            for stores in ([(store,) for store in self.stores] if looked_at else [self.node.required])
+        ):
             finding = Finding(Kind.SPOOL_SAFE, name, clip=clip_id)
             yield self._mend(finding, lambda: mending.remove_copy(self.node, path, clip_id, digest))
         elif clip is None or name != clip.id:

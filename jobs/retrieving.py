@@ -1,8 +1,10 @@
 """Retrieval: copies of clips with their seals, each one an event that is logged before the file appears."""
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
@@ -12,11 +14,13 @@ from config.errors import (
     DigestMismatchError,
     ObjectMissingError,
     RetrievalTargetError,
+    SealdockError,
+    VaultUnavailableError,
 )
 from config.messages import Phrase, mark
 from hashing import durable
 from hashing.digest import Digest
-from jobs.node import Node
+from jobs.node import MAIN, Node, Store
 from jobs.storing import Document, documents
 from metadata import events
 from metadata.events import EventKind
@@ -26,6 +30,8 @@ from metadata.repo.clips import ClipFilter
 from metadata.states import SAFE, ClipState
 from storage import layout
 from storage.retrieval import fetch, part_name, safe_name
+
+_log = logging.getLogger("sealdock.retrieve")
 
 _ENDINGS = ("", ".manifest.json", ".manifest.json.p7s", ".manifest.json.t.p7s")
 """What lies beside a copy, and the copy itself."""
@@ -38,6 +44,8 @@ class Retrieved:
     clip: Clip
     file: Path
     bytes: int
+    vault: str = MAIN
+    """Which vault its bytes came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +127,38 @@ def _one(node: Node, clip: Clip, purpose: str, target: Path) -> Retrieved:
     expected = Digest.of_sha256(clip.sha256 or "")
     key = layout.clip_key(expected)
     with node.register.read() as session:
-        versions = objects.versions_at(session, node.vault_name, key)
         beside = list(documents(session, clip))
-    if not versions:
-        raise ObjectMissingError(key=key)
-    version = versions[-1].version
-    try:
-        size = fetch(
-            node.vault, key, version, expected, target, lambda: _log(node, clip, purpose, version, target)
-        )
-    except DigestMismatchError:
-        with node.register.write() as session:
-            facts = {"during": "retrieval", "key": key}
+        noted = {store.name: objects.versions_at(session, store.name, key) for store in node.stores}
+    problem: SealdockError | None = None
+    for store in node.stores:
+        if not noted[store.name]:
+            continue
+        version = noted[store.name][-1].version
+        log = partial(_log_retrieved, node, store, clip, purpose, version, target)
+        try:
+            size = fetch(store.vault, key, version, expected, target, log)
+        except (DigestMismatchError, ObjectMissingError, VaultUnavailableError) as error:
+            _note_problem(node, store, clip, key, error)
+            problem = problem or error
+            continue
+        for document in beside:
+            _write_beside(target, document)
+        return Retrieved(clip=clip, file=target, bytes=size, vault=store.name)
+    raise problem or ObjectMissingError(key=key)
+
+
+def _note_problem(node: Node, store: Store, clip: Clip, key: str, error: SealdockError) -> None:
+    """Raise an alert for bytes that are wrong or, where another vault is asked for them now, gone."""
+    _log.info("vault-not-read", extra={"clip": clip.id, "vault": store.name, "problem": error.code})
+    if isinstance(error, VaultUnavailableError):
+        return
+    facts = {"during": "retrieval", "key": key} | store.fact()
+    with node.register.write() as session:
+        if isinstance(error, DigestMismatchError):
             integrity.raise_alert(session, "digest", node.clock.now(), clip=clip.id, facts=facts)
-        raise
-    for document in beside:
-        _write_beside(target, document)
-    return Retrieved(clip=clip, file=target, bytes=size)
+        elif isinstance(error, ObjectMissingError) and len(node.stores) > 1:
+            facts["problem"] = store.told("missing")
+            integrity.raise_alert(session, "integrity", node.clock.now(), clip=clip.id, facts=facts)
 
 
 def _write_beside(target: Path, document: Document) -> None:
@@ -148,7 +171,7 @@ def _write_beside(target: Path, document: Document) -> None:
         raise RetrievalTargetError(path=str(target), problem=error.strerror or "not written") from error
 
 
-def _log(node: Node, clip: Clip, purpose: str, version: str, target: Path) -> None:
+def _log_retrieved(node: Node, store: Store, clip: Clip, purpose: str, version: str, target: Path) -> None:
     with node.register.write() as session:
         events.append(
             session,
@@ -157,5 +180,5 @@ def _log(node: Node, clip: Clip, purpose: str, version: str, target: Path) -> No
             node.clock.now(),
             attempt=str(ULID()),
             clip=clip.id,
-            facts={"purpose": purpose, "version": version, "to": str(target.absolute())},
+            facts={"purpose": purpose, "version": version, "to": str(target.absolute())} | store.fact(),
         )

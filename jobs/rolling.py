@@ -1,13 +1,14 @@
 """``sealdock locks roll``: move locks on that are capped and have to last longer than the cap reaches.
 
-It walks over every version in the register whose lock ends soon, a page at a time, the soonest first, and
-asks the vault for each: an object that fails is noted and the others go on.
+In each vault it walks over every version in the register whose lock ends soon, a page at a time, the soonest
+first, and asks the vault for each: an object that fails is noted and the others go on.
 """
 
+import heapq
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 from ulid import ULID
@@ -22,7 +23,8 @@ from config.errors import (
 from config.retention import Term
 from hashing.digest import Digest
 from jobs.holding import settle_all
-from jobs.node import Node
+from jobs.keeping import keepers_of
+from jobs.node import MAIN, Node, Store
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import StoredVersion
@@ -72,6 +74,7 @@ class Failure:
     version: str
     lock_until: datetime | None
     problem: str
+    vault: str = MAIN
 
 
 @dataclass(slots=True)
@@ -113,35 +116,23 @@ def horizon(node: Node) -> Horizon:
     )
 
 
-def pages(node: Node, dates: Horizon, before: datetime | None) -> Iterator[list[Lock]]:
-    """Walk over the versions whose locks end before a date (None: all), the soonest first."""
+def ending(node: Node, dates: Horizon, before: datetime | None) -> Iterator[Lock]:
+    """Walk over the versions of all vaults whose locks end before a date (None: all), the soonest first."""
+    each = ((lock for page in _pages(node, store, dates, before) for lock in page) for store in node.stores)
+    return heapq.merge(*each, key=lambda lock: lock.row.lock_until or datetime.min.replace(tzinfo=UTC))
+
+
+def _pages(node: Node, store: Store, dates: Horizon, before: datetime | None) -> Iterator[list[Lock]]:
+    """Walk over those of one vault, a page at a time."""
     last: StoredVersion | None = None
     while True:
         with node.register.read() as session:
-            rows = locks.ending(session, node.vault_name, before, last, _PAGE)
+            rows = locks.ending(session, store.name, before, last, _PAGE)
             if not rows:
                 return
-            keepers = _keepers(session, rows)
+            keepers = keepers_of(session, rows)
         last = rows[-1]
         yield [Lock(row, keepers.get(row.id), _wanted(node, dates, row, keepers.get(row.id))) for row in rows]
-
-
-def _keepers(session: Session, rows: list[StoredVersion]) -> dict[str, Keeper]:
-    """Return what each row is kept for, by the rows' ids."""
-    kept_for = {row.id: found for row in rows if (found := layout.belongs(row.key)) is not None}
-    names: dict[str, set[str]] = {"clips": set(), "dockings": set(), "derived": set()}
-    for found in kept_for.values():
-        names[found.folder].add(found.name)
-    keepers = {
-        "clips": locks.of_objects(session, names["clips"]),
-        "dockings": locks.of_dockings(session, names["dockings"]),
-        "derived": locks.of_derived(session, names["derived"]),
-    }
-    return {
-        row: keepers[found.folder][found.name]
-        for row, found in kept_for.items()
-        if found.name in keepers[found.folder]
-    }
 
 
 def _wanted(node: Node, dates: Horizon, row: StoredVersion, keeper: Keeper | None) -> datetime | None:
@@ -163,14 +154,16 @@ def roll(node: Node) -> Rolled:
     """
     dates = horizon(node)
     report = Rolled()
-    roller = _Roller(node, dates, report)
     with ThreadPoolExecutor(node.settings.docking.parallel) as pool:
-        for page in pages(node, dates, dates.roll):
-            due = [lock for lock in page if lock.wanted is not None]
-            roller.note([*zip(due, pool.map(roller.ask, due), strict=True)])
-            report.due += len(due)
-            if report.away is not None and (page[-1].row.lock_until or dates.now) >= dates.alarm:
-                break  # the rest is not asked for, and cannot be behind
+        for store in node.stores:
+            roller = _Roller(node, store, dates, report)
+            for page in _pages(node, store, dates, dates.roll):
+                due = [lock for lock in page if lock.wanted is not None]
+                roller.note([*zip(due, pool.map(roller.ask, due), strict=True)])
+                report.due += len(due)
+                if roller.away is not None and (page[-1].row.lock_until or dates.now) >= dates.alarm:
+                    break  # the rest is not asked for, and cannot be behind
+            report.away = report.away or roller.away
     for digest, error in settle_all(node):
         report.behind += 1
         report.note_failure(Failure(layout.clip_key(Digest.of_sha256(digest)), "hold", None, error.code))
@@ -182,26 +175,28 @@ def roll(node: Node) -> Rolled:
 
 
 class _Roller:
-    def __init__(self, node: Node, dates: Horizon, report: Rolled) -> None:
+    def __init__(self, node: Node, store: Store, dates: Horizon, report: Rolled) -> None:
         self._node = node
+        self._store = store
         self._dates = dates
         self._report = report
         self._silent = 0
+        self.away: VaultUnavailableError | None = None
 
     def ask(self, lock: Lock) -> VaultVersion | SealdockError:
         """Move one lock on, in a thread of its own; returns what the vault says then, or what went wrong."""
         row, until = lock.row, lock.wanted
         if until is None:
             raise ValueError(f"{row.key} is locked long enough")
-        if self._report.away is not None:
-            return self._report.away
+        if self.away is not None:
+            return self.away
         try:
-            found = extend(self._node.vault, row.key, row.version, until)
+            found = extend(self._store.vault, row.key, row.version, until)
         except SealdockError as error:
             if _silent(error):
                 self._silent += 1
                 if self._silent >= _GIVE_UP and isinstance(error, VaultUnavailableError):
-                    self._report.away = error
+                    self.away = error
             return error
         self._silent = 0
         return found
@@ -231,7 +226,8 @@ class _Roller:
         until = lock.row.lock_until
         # That a store is away is no alarm as long as there is time.
         self._report.behind += not _silent(error) or lock.is_behind(until, self._dates.alarm)
-        self._report.note_failure(Failure(lock.row.key, lock.row.version, until, error.code))
+        row = lock.row
+        self._report.note_failure(Failure(row.key, row.version, until, error.code, self._store.name))
 
 
 def _silent(error: SealdockError) -> bool:
@@ -272,5 +268,6 @@ def _note_moved(
         facts={
             "lock_until": min(answer.lock_until for _, answer in versions if answer.lock_until is not None),
             "versions": len(versions),
+            **node.store(first.row.vault).fact(),
         },
     )

@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 
-from hashing.digest import Digest
 from jobs.node import Node
+from jobs.placing import note_placed, place
 from jobs.sealing import add_timestamp, stamp
 from jobs.storing import documents, lock_until
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, Seal, SealTimestamp, StoredKind
-from metadata.repo import objects, seals
-from metadata.repo.objects import Stored
+from metadata.repo import seals
 from metadata.states import SAFE, ClipState
-from storage.confirm import Expected, confirm, confirmation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def complete(node: Node) -> Completed:
 
 
 def store_finished(node: Node) -> None:
-    """Put timestamped seals of safe clips into the vault and confirm them."""
+    """Put timestamped seals of safe clips into the required vaults and confirm them."""
     with node.register.read() as session:
         rows = [
             (stamp_row, session.get_one(Clip, session.get_one(Seal, stamp_row.manifest_sha256).clip_id))
@@ -67,11 +65,8 @@ def _store(node: Node, row: SealTimestamp, clip: Clip) -> None:
     until = lock_until(node, clip)
     with node.register.read() as session:
         document = next(item for item in documents(session, clip) if item.kind is StoredKind.TIMESTAMPED_SEAL)
-    put = node.vault.put_bytes(document.key, document.data, lock_until=until)
-    found = confirm(node.vault, Expected(put.key, put.version, len(document.data), until))
+    placed = place(node, document, until)
     at = node.clock.now()
     with node.register.write() as session:
-        digest = Digest.sha256(document.data).hex
-        stored = Stored(found, document.kind, digest, confirmation_of(put).value)
-        objects.note_stored(session, node.vault_name, stored, at, confirmed=True)
+        note_placed(session, placed, at)
         session.get_one(SealTimestamp, row.manifest_sha256).stored = True

@@ -1,8 +1,13 @@
-"""The store and confirm stages: original, manifest and seal go to the vault and are asked for again."""
+"""The store and confirm stages: original, manifest and seal go to the vaults and are asked for again.
+
+The main vault is the last: it may take the spool's copy over, and until then that is there for the others.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -11,13 +16,16 @@ from config.errors import (
     LockMissingError,
     ObjectConflictError,
     ObjectMissingError,
+    SpoolFullError,
+    SpoolUnavailableError,
     VaultFullError,
     VaultUnavailableError,
 )
 from hashing.digest import Digest
 from ingest.offload import Proved
 from jobs import outcomes, told
-from jobs.node import Node
+from jobs.copies import bring_back
+from jobs.node import MAIN, Node, Store
 from jobs.verdict import Verdict
 from metadata import events
 from metadata.clock import ClockReading
@@ -32,6 +40,9 @@ from storage.confirm import Expected, confirm, confirmation_of
 from storage.vault import StoredVersion as VaultVersion
 
 CAP_SLACK = timedelta(days=1)
+_AWAY = (SpoolFullError, SpoolUnavailableError, VaultFullError, VaultUnavailableError)
+"""What may come back by itself; the spool is needed where one vault gives a copy for the other."""
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +63,21 @@ class _Work:
     digest: Digest
     beside: list[Document]
     until: datetime
-    noted: Mapping[str, StoredVersion]
-    """The newest versions that the register names, by key; for confirming."""
+    noted: Mapping[str, Mapping[str, StoredVersion]]
+    """The newest versions that the register names, by vault and key; for confirming."""
 
     @property
     def keys(self) -> list[str]:
         """Return the keys, the original's first."""
         return [layout.clip_key(self.digest), *(item.key for item in self.beside)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """What one vault said of what it was given, the original among it."""
+
+    original: VaultVersion
+    versions: list[Stored]
 
 
 def documents(session: Session, clip: Clip) -> Iterator[Document]:
@@ -76,13 +95,13 @@ def documents(session: Session, clip: Clip) -> Iterator[Document]:
 
 
 def store(node: Node, docking_id: str, position: int) -> Verdict:
-    """Put a sealed clip and its documents into the vault."""
-    return _attempt(node, docking_id, position, ClipState.STORED, _store)
+    """Put a sealed clip and its documents into the vaults."""
+    return _attempt(node, docking_id, position, ClipState.STORED, _put, _stored)
 
 
 def confirm_stored(node: Node, docking_id: str, position: int) -> Verdict:
-    """Ask the vault for the exact versions it stored."""
-    return _attempt(node, docking_id, position, ClipState.CONFIRMED, _confirm)
+    """Ask the vaults for the exact versions they stored."""
+    return _attempt(node, docking_id, position, ClipState.CONFIRMED, _confirm, _confirmed)
 
 
 def _attempt(
@@ -90,8 +109,10 @@ def _attempt(
     docking_id: str,
     position: int,
     goal: ClipState,
-    act: Callable[[Node, _Work], None],
+    act: Callable[[Node, Store, _Work], _Found],
+    note: Callable[[Node, _Work, Mapping[str, _Found]], None],
 ) -> Verdict:
+    """Act in one vault after the other, and write it down when it is done in all of them."""
     with node.register.read() as session:
         clip = dockings.clip_at(session, docking_id, position)
         if reached(outcomes.come_to(clip), goal):
@@ -103,32 +124,87 @@ def _attempt(
         digest = Digest.of_sha256(clip.sha256 or "")
         work = _Work(docking, clip, digest, list(documents(session, clip)), until, {})
         if goal is ClipState.CONFIRMED:
-            work = replace(work, noted=objects.newest_at(session, node.vault_name, work.keys))
+            noted = {each.name: objects.newest_at(session, each.name, work.keys) for each in node.required}
+            work = replace(work, noted=noted)
+    found = {}
+    vault = node.required[0]
     try:
-        act(node, work)
-    except (VaultFullError, VaultUnavailableError) as error:
-        outcomes.wait(node, docking, clip.id, error.code)
+        if goal is ClipState.STORED and len(node.required) > 1:
+            for vault in node.required:  # one that is away should be known before anything is sent
+                vault.vault.versions(work.keys[0])
+        for vault in reversed(node.required):
+            found[vault.name] = act(node, vault, work)
+    except _AWAY as error:
+        of_spool = isinstance(error, SpoolFullError | SpoolUnavailableError)
+        outcomes.wait(node, docking, clip.id, error.code if of_spool else vault.reason(error.code))
         return Verdict.RETRY
     except FileNotFoundError:
         # Neither spool nor vault has it: the next docking reads it again.
         outcomes.wait(node, docking, clip.id, "spool-copy-lost")
         return Verdict.ENDED
     except (ObjectConflictError, ObjectMissingError, DigestMismatchError, LockMissingError) as error:
-        outcomes.end(node, docking, clip.id, ClipState.QUARANTINED, error.code)
+        outcomes.end(node, docking, clip.id, ClipState.QUARANTINED, vault.reason(error.code))
         return Verdict.ENDED
+    note(node, work, found)
     return Verdict.DONE
 
 
-def _store(node: Node, work: _Work) -> None:
-    clip = work.clip
-    original = _put_original(node, work)
-    stored = [_stored(original, StoredKind.ORIGINAL, work.digest)]
+def _put(node: Node, store: Store, work: _Work) -> _Put:
+    """Put the original and what goes beside it into one vault."""
+    original = _put_original(node, store, work)
+    versions = [Stored(original, StoredKind.ORIGINAL, work.digest.hex, confirmation_of(original).value)]
     for item in work.beside:
-        version = node.vault.put_bytes(item.key, item.data, lock_until=work.until)
-        stored.append(_stored(version, item.kind, Digest.sha256(item.data)))
+        put = store.vault.put_bytes(item.key, item.data, lock_until=work.until)
+        digest = Digest.sha256(item.data)
+        versions.append(Stored(put, item.kind, digest.hex, confirmation_of(put).value))
+    return _Put(original, versions)
+
+
+def _put_original(node: Node, store: Store, work: _Work) -> VaultVersion:
+    path = outcomes.spool_path(node, work.clip.id)
+    try:
+        return _put_copy(node, store, work, path)
+    except FileNotFoundError:
+        # A vault took the copy over, and the process was killed before it was written down.
+        bring_back(node, store, work.clip, path)
+        return _put_copy(node, store, work, path)
+
+
+def _put_copy(node: Node, store: Store, work: _Work, path: Path) -> VaultVersion:
+    clip = work.clip
+    verified: tuple[int, int] | None = None
+    proved = node.proved.get(clip.id)
+    # Offload read this very file back from the medium, a moment ago, and nothing wrote to it since.
+    if proved is not None and path.exists() and Proved.of(path.stat(follow_symlinks=False)) == proved:
+        verified = proved.inode
+    return store.vault.put_file(
+        layout.clip_key(work.digest),
+        path,
+        digest=work.digest,
+        size=clip.size,
+        lock_until=work.until,
+        verified_inode=verified,
+        keep=store.name != MAIN,
+    )
+
+
+def _stored(node: Node, work: _Work, found: Mapping[str, _Put]) -> None:
+    clip = work.clip
+    facts = {
+        name: {
+            "vault": node.store(name).vault.url,
+            "key": put.original.key,
+            "version": put.original.version,
+            "adopted": put.original.adopted,
+            "lock_mode": put.original.lock_mode.value,
+            "lock_until": put.original.lock_until,
+        }
+        for name, put in found.items()
+    }
     at = node.clock.now()
     with node.register.write() as session:
-        objects.note_all_stored(session, node.vault_name, stored, at)
+        for name, put in found.items():
+            objects.note_all_stored(session, name, put.versions, at)
         row = session.get_one(Clip, clip.id)
         if outcomes.taken_over(work.docking, row):
             return
@@ -136,31 +212,28 @@ def _store(node: Node, work: _Work) -> None:
         clips.move(row, ClipState.STORED)
         if any(item.kind is StoredKind.TIMESTAMPED_SEAL for item in work.beside):
             session.get_one(SealTimestamp, clip.manifest_sha256).stored = True
-        events.append(
-            session,
-            EventKind.STORED,
-            outcomes.operator(work.docking),
-            at,
-            attempt=work.docking.id,
-            clip=clip.id,
-            docking=work.docking.id,
-            facts={
-                "vault": node.vault.url,
-                "key": original.key,
-                "version": original.version,
-                "adopted": original.adopted,
-                "lock_mode": original.lock_mode.value,
-                "lock_until": original.lock_until,
-            },
-        )
-    told.stored(clip, work.docking, adopted=original.adopted)
-    # The vault adopted an object that was there: the spool copy has served its end.
+        _log(session, EventKind.STORED, work, at, facts)
+    told.stored(clip, work.docking, adopted=found[MAIN].original.adopted)
+    # Where no vault took it over, the spool copy has served its end.
     outcomes.spool_path(node, clip.id).unlink(missing_ok=True)
     node.proved.pop(clip.id, None)
 
 
-def _stored(put: VaultVersion, kind: StoredKind, digest: Digest) -> Stored:
-    return Stored(put, kind, digest.hex, confirmation_of(put).value)
+def _log(
+    session: Session, kind: EventKind, work: _Work, at: datetime, facts: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Log what the vaults said: the main one's facts as they are, another one's under its name."""
+    others = {name: said for name, said in facts.items() if name != MAIN}
+    events.append(
+        session,
+        kind,
+        outcomes.operator(work.docking),
+        at,
+        attempt=work.docking.id,
+        clip=work.clip.id,
+        docking=work.docking.id,
+        facts={**facts[MAIN], **others},
+    )
 
 
 def lock_until(node: Node, clip: Clip) -> datetime:
@@ -173,55 +246,49 @@ def _lock_until(node: Node, clip: Clip, clock: ClockReading) -> datetime:
     return lock_date(legal, clock.trusted, node.settings.retention.lock_cap_months, floor=node.schedule.floor)
 
 
-def _put_original(node: Node, work: _Work) -> VaultVersion:
-    clip = work.clip
-    path = outcomes.spool_path(node, clip.id)
-    verified: tuple[int, int] | None = None
-    proved = node.proved.get(clip.id)
-    # Offload read this very file back from the medium, a moment ago, and nothing wrote to it since.
-    if proved is not None and path.exists() and Proved.of(path.stat(follow_symlinks=False)) == proved:
-        verified = proved.inode
-    return node.vault.put_file(
-        layout.clip_key(work.digest),
-        path,
-        digest=work.digest,
-        size=clip.size,
-        lock_until=work.until,
-        verified_inode=verified,
-    )
-
-
-def _confirm(node: Node, work: _Work) -> None:
-    clip, docking = work.clip, work.docking
-    missing = [key for key in work.keys if key not in work.noted]
+def _confirm(node: Node, store: Store, work: _Work) -> list[tuple[StoredVersion, VaultVersion]]:
+    """Ask one vault for the versions that the register names; returns them with its answers."""
+    noted = work.noted[store.name]
+    if store.name != MAIN and not noted.keys() >= set(work.keys):
+        noted = _put_late(node, store, work)
+    missing = [key for key in work.keys if key not in noted]
     if missing:
         raise ObjectMissingError(key=missing[0])
-    rows = [work.noted[key] for key in work.keys]
     # A capped date moves with the clock: one that an earlier try set lies a little before it.
-    least = work.until if clip.retain_until == work.until else work.until - CAP_SLACK
-    found = [confirm(node.vault, Expected(row.key, row.version, row.size, least)) for row in rows]
+    least = work.until if work.clip.retain_until == work.until else work.until - CAP_SLACK
+    rows = [noted[key] for key in work.keys]
+    return [(row, confirm(store.vault, Expected(row.key, row.version, row.size, least))) for row in rows]
+
+
+def _put_late(node: Node, store: Store, work: _Work) -> Mapping[str, StoredVersion]:
+    """Put a clip into a vault that became a required one after the clip was stored."""
+    put = _put(node, store, work)
+    with node.register.write() as session:
+        rows = objects.note_all_stored(session, store.name, put.versions, node.clock.now())
+    return {row.key: row for row in rows}
+
+
+def _confirmed(
+    node: Node, work: _Work, found: Mapping[str, list[tuple[StoredVersion, VaultVersion]]]
+) -> None:
+    clip = work.clip
+    facts = {
+        name: {
+            "version": said[0][1].version,
+            "confirmation": said[0][0].confirmation,
+            "lock_mode": said[0][1].lock_mode.value,
+            "lock_until": said[0][1].lock_until,
+        }
+        for name, said in found.items()
+    }
     at = node.clock.now()
     with node.register.write() as session:
-        answers = {row.id: version for row, version in zip(rows, found, strict=True)}
+        answers = {row.id: version for said in found.values() for row, version in said}
         objects.note_confirmed(session, answers, at)
-        clip_row = session.get_one(Clip, clip.id)
-        if outcomes.taken_over(docking, clip_row):
+        row = session.get_one(Clip, clip.id)
+        if outcomes.taken_over(work.docking, row):
             return
-        outcomes.resume(clip_row)
-        clips.move(clip_row, ClipState.CONFIRMED)
-        events.append(
-            session,
-            EventKind.CONFIRMED,
-            outcomes.operator(docking),
-            at,
-            attempt=docking.id,
-            clip=clip.id,
-            docking=docking.id,
-            facts={
-                "version": found[0].version,
-                "confirmation": rows[0].confirmation,
-                "lock_mode": found[0].lock_mode.value,
-                "lock_until": found[0].lock_until,
-            },
-        )
-    told.confirmed(clip, docking, rows[0].confirmation)
+        outcomes.resume(row)
+        clips.move(row, ClipState.CONFIRMED)
+        _log(session, EventKind.CONFIRMED, work, at, facts)
+    told.confirmed(clip, work.docking, found[MAIN][0][0].confirmation)

@@ -1,18 +1,19 @@
 """``sealdock verify``: the stalest objects first, within a budget; what is wrong is logged and alerts."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 from ulid import ULID
 
-from config.errors import ManifestInvalidError, ObjectMissingError, SealInvalidError
+from config.errors import ManifestInvalidError, ObjectMissingError, SealInvalidError, VaultUnavailableError
 from hashing import seal
 from hashing.digest import Digest
 from hashing.manifest import Manifest
-from jobs.node import Node
+from jobs.node import MAIN, Node, Store
 from jobs.storing import documents
 from metadata import events
 from metadata.events import EventKind
@@ -41,6 +42,8 @@ class Failure:
     name: str
     sha256: str
     problem: str
+    """Of another vault than the main one it begins with that one's name."""
+    vault: str = MAIN
 
 
 @dataclass(slots=True)
@@ -53,6 +56,8 @@ class Report:
     bytes_read: int = 0
     remaining: int = 0
     failed: list[Failure] = field(default_factory=list)
+    away: VaultUnavailableError | None = None
+    """The second vault did not answer, and the rest of it was not asked for."""
 
     @property
     def ok(self) -> bool:
@@ -73,8 +78,9 @@ def verify(
     report = Report(level)
     started = time.monotonic()
     run = _begin(node, level)
+    names = _answering(node, report)
     with node.register.read() as session:
-        queue = integrity.stalest(session, node.vault_name, read=level is not Level.LOCK)
+        queue = integrity.stalest(session, names, read=level is not Level.LOCK)
         report.total = integrity.count_safe(session)
     _check_register(node, run, report)
     for index, digest in enumerate(queue):
@@ -85,9 +91,18 @@ def verify(
         if on_clip is not None:
             on_clip(report)
     else:
-        _check_apart(node, run, level, report)
+        _check_apart(node, names, run, level, report)
     _end(node, run, report)
     return report
+
+
+def _answering(node: Node, report: Report) -> list[str]:
+    """Return the names of the vaults to check; what lies long unread in one that is away sets no order."""
+    for store in node.stores:
+        with _asking(store, report) as answers:
+            if answers and store.name != MAIN:
+                store.vault.versions(layout.clip_key(Digest.sha256(b"")))
+    return [store.name for store in node.stores if store.name == MAIN or report.away is None]
 
 
 def _begin(node: Node, level: Level) -> str:
@@ -107,43 +122,76 @@ def _begin(node: Node, level: Level) -> str:
 
 
 def _check_register(node: Node, run: str, report: Report) -> None:
-    """Report clips that count as safe although the register names no version of them in the vault."""
+    """Report clips that count as safe although the register names no version of them in the main vault.
+
+    What the second vault lacks, and never had, is no fault: `vault copy` brings it.
+    """
     with node.register.write() as session:
         for clip in integrity.without_version(session, node.vault_name):
             report.checked += 1
             report.failed.append(Failure(clip.id, clip.name, clip.sha256 or "", "not-stored"))
-            _log_failure(session, node, run, clip, "not-stored")
+            _log_failure(session, node, run, clip, report.failed[-1])
 
 
 def _check_object(node: Node, run: str, digest: str, level: Level, report: Report) -> None:
-    """Check an object and, for every clip that shares it, its manifest and seal."""
+    """Check an object in every vault and, for every clip that shares it, its manifest and seal."""
     key = layout.clip_key(Digest.of_sha256(digest))
     with node.register.read() as session:
-        row = objects.versions_at(session, node.vault_name, key)[-1]
+        noted = [(store, row) for store in node.stores for row in _newest(session, store, key)]
         stored = session.get_one(StoredObject, digest)
         sharing = integrity.safe_clips(session, digest)
-    target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored), held=row.held)
-    finding = check(node.vault, target, level)
+    failed: dict[str, list[Failure]] = {clip.id: [] for clip in sharing}
+    found = []
+    for store, row in noted:
+        with _asking(store, report) as answers:
+            if not answers:
+                continue
+            target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored), held=row.held)
+            finding = check(store.vault, target, level)
+            problems = [(clip, with_seal(node, store, clip, stored, finding, level)) for clip in sharing]
+            found.append((row, finding))
+            for clip, problem in problems:
+                if problem is not None:
+                    failure = Failure(clip.id, clip.name, digest, store.told(problem), store.name)
+                    failed[clip.id].append(failure)
     at = node.clock.now()
-    results = [(clip, with_seal(node, clip, stored, finding, level)) for clip in sharing]
-    report.checked += len(results)
-    report.bytes_read += finding.bytes_read
+    bytes_read = sum(finding.bytes_read for _, finding in found)
+    report.checked += len(sharing)
+    report.bytes_read += bytes_read
     with node.register.write() as session:
-        for clip, problem in results:
+        for clip in sharing:
+            failures = failed[clip.id]
             session.add(
                 IntegrityResult(
                     id=str(ULID()),
                     run_id=run,
                     clip_id=clip.id,
-                    problem=problem,
-                    bytes_read=finding.bytes_read,
+                    problem=failures[0].problem if failures else None,
+                    bytes_read=bytes_read,
                     at=at,
                 )
             )
-            if problem is not None:
-                report.failed.append(Failure(clip.id, clip.name, digest, problem))
-                _log_failure(session, node, run, clip, problem)
-        _note_checked(session, row, level, at, read_whole=level is Level.FULL and finding.problem is None)
+            report.failed += failures
+            for failure in failures:
+                _log_failure(session, node, run, clip, failure)
+        for row, finding in found:
+            _note_checked(session, row, level, at, read_whole=level is Level.FULL and finding.problem is None)
+
+
+def _newest(session: Session, store: Store, key: str) -> list[StoredVersion]:
+    return objects.versions_at(session, store.name, key)[-1:]
+
+
+@contextmanager
+def _asking(store: Store, report: Report) -> Iterator[bool]:
+    """Tell whether to ask a vault: that the second one is away keeps nobody from checking the main one."""
+    if store.name == MAIN:
+        yield True
+        return
+    try:
+        yield report.away is None
+    except VaultUnavailableError as error:
+        report.away = error
 
 
 def _note_checked(
@@ -157,35 +205,44 @@ def _note_checked(
         kept.verified_at = at
 
 
-def _log_failure(session: Session, node: Node, run: str, clip: Clip, problem: str) -> None:
+def _log_failure(session: Session, node: Node, run: str, clip: Clip, failure: Failure) -> None:
     at = node.clock.now()
-    facts = {"run": run, "problem": problem}
-    events.append(session, EventKind.INTEGRITY_FAILED, node.actor, at, attempt=run, clip=clip.id, facts=facts)
+    facts = {"run": run, "problem": failure.problem}
+    attempt = run if failure.vault == MAIN else f"{run}/{failure.vault}"
+    kind = EventKind.INTEGRITY_FAILED
+    events.append(session, kind, node.actor, at, attempt=attempt, clip=clip.id, facts=facts)
     integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts)
 
 
-def with_seal(node: Node, clip: Clip, stored: StoredObject, finding: Finding, level: Level) -> str | None:
-    """Return the object's problem, else the first problem of the clip's documents and seal."""
+def with_seal(
+    node: Node, store: Store, clip: Clip, stored: StoredObject, finding: Finding, level: Level
+) -> str | None:
+    """Return the object's problem, else the first one of the clip's documents in that vault, and its seal.
+
+    What another vault than the main one never had of them is no problem, and the seal is looked at once.
+    """
     if finding.problem is not None:
         return finding.problem
     try:
         with node.register.read() as session:
             beside = list(documents(session, clip))
-            rows = {item.key: objects.versions_at(session, node.vault_name, item.key) for item in beside}
+            rows = {item.key: objects.versions_at(session, store.name, item.key) for item in beside}
             sealed = session.get_one(Seal, clip.manifest_sha256)
             stamped = session.get(SealTimestamp, clip.manifest_sha256)
     except (ValueError, LookupError):
         return "not-sealed"
     for item in beside:
         if not rows[item.key]:
+            if store.name != MAIN:
+                continue
             return f"{item.kind.value}: missing"
         row = rows[item.key][-1]
         content = Digest.sha256(item.data)
         target = Target(item.key, row.version, row.size, row.lock_until, content, held=row.held)
-        problem = check(node.vault, target, level).problem
+        problem = check(store.vault, target, level).problem
         if problem is not None:
             return f"{item.kind.value}: {problem}"
-    if level is Level.LOCK:
+    if level is Level.LOCK or store.name != MAIN:
         return None
     return _seal_problem(node, clip, stored, sealed) or _timestamp_problem(node, sealed, stamped)
 
@@ -225,17 +282,22 @@ def _timestamp_problem(node: Node, sealed: Seal, stamped: SealTimestamp | None) 
     return None if facts.timestamp == stamped.time else "timestamp"
 
 
-def _check_apart(node: Node, run: str, level: Level, report: Report) -> None:
+def _check_apart(node: Node, names: list[str], run: str, level: Level, report: Report) -> None:
     """Check inventories, close-outs and poster frames in the vault and, at level ``full``, docking seals."""
     with node.register.read() as session:
-        rows = integrity.documents_apart(session, node.vault_name)
+        rows = integrity.documents_apart(session, names)
     for row in rows:
-        problem = _document_problem(node, row, level)
+        store = node.store(row.vault)
+        with _asking(store, report) as answers:
+            problem = _document_problem(node, store, row, level) if answers else None
+        if store.name != MAIN and report.away is not None:
+            continue
         at = node.clock.now()
         with node.register.write() as session:
             _note_checked(session, row, level, at)
             if problem is not None:
-                report.failed.append(Failure(None, row.key, row.sha256, problem))
+                problem = store.told(problem)
+                report.failed.append(Failure(None, row.key, row.sha256, problem, store.name))
                 facts = {"run": run, "problem": problem, "key": row.key}
                 events.append(
                     session,
@@ -249,22 +311,22 @@ def _check_apart(node: Node, run: str, level: Level, report: Report) -> None:
                 integrity.raise_alert(session, "integrity", at, facts=facts)
 
 
-def _document_problem(node: Node, row: StoredVersion, level: Level) -> str | None:
+def _document_problem(node: Node, store: Store, row: StoredVersion, level: Level) -> str | None:
     """Return what is wrong with a document of a docking; at level ``full`` its seal is checked, too."""
     target = Target(row.key, row.version, row.size, row.lock_until, Digest.of_sha256(row.sha256))
-    problem = check(node.vault, target, level).problem
+    problem = check(store.vault, target, level).problem
     if problem is not None:
         return f"{row.kind}: {problem}"
     if level is not Level.FULL or row.kind not in {StoredKind.INVENTORY.value, StoredKind.CLOSE.value}:
         return None
     with node.register.read() as session:
-        seals = objects.versions_at(session, node.vault_name, layout.signature_key(row.key))
+        seals = objects.versions_at(session, store.name, layout.signature_key(row.key))
     if not seals:
-        return f"{row.kind}: not-sealed"
+        return None if store.name != MAIN else f"{row.kind}: not-sealed"
     try:
-        with node.vault.open(row.key, row.version) as file:
+        with store.vault.open(row.key, row.version) as file:
             data = file.read()
-        with node.vault.open(seals[-1].key, seals[-1].version) as file:
+        with store.vault.open(seals[-1].key, seals[-1].version) as file:
             signature = file.read(seal.MAX_SEAL_BYTES)
         seal.verify(data, signature, trust_roots=node.trust_roots, moment=row.created_at)
     except SealInvalidError as error:

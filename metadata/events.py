@@ -61,6 +61,7 @@ class EventKind(StrEnum):
     INTEGRITY_RUN = "integrity-run"
     INTEGRITY_FAILED = "integrity-failed"
     RECONCILED = "reconciled"
+    COPIED = "copied"
     DERIVED = "derived"
     ASSIGNED = "assigned"
     RECORDER_ACCEPTED = "recorder-accepted"

@@ -104,11 +104,12 @@ class LocalVault:
         size: int,
         lock_until: datetime,
         verified_inode: tuple[int, int] | None = None,
+        keep: bool = False,
     ) -> StoredVersion:
         """Take over a finished file; see ``Vault.put_file``.
 
-        It is moved when it is on the vault's file system, ours alone and has no other name; else it is
-        copied. ValueError when ``path`` is no regular file or ``digest`` no SHA-256.
+        It is moved when it is on the vault's file system, ours alone and has no other name, and need not be
+        kept; else it is copied. ValueError when ``path`` is no regular file or ``digest`` no SHA-256.
         """
         wanted = _wanted(key, digest, size, lock_until)
         try:
@@ -123,7 +124,9 @@ class LocalVault:
             if not S_ISREG(os.fstat(source).st_mode):
                 raise ValueError(f"not a regular file: {path}")
             with self._errors():
-                return self._publisher.put_file(wanted, source, path, verified_inode=verified_inode)
+                return self._publisher.put_file(
+                    wanted, source, path, verified_inode=verified_inode, keep=keep
+                )
         finally:
             os.close(source)
 

@@ -13,13 +13,30 @@ from storage.vault import Vault
 
 
 def open_vault(
-    url: str, *, immutable: Immutable, state: Path, credentials: Credentials, confirmation: Confirmation
+    url: str,
+    *,
+    immutable: Immutable,
+    state: Path,
+    credentials: Credentials,
+    confirmation: Confirmation,
+    section: str = "vault",
 ) -> Vault:
     """Describe the vault at ``file:///path`` or ``s3://bucket``; nothing is read, written or sent yet.
 
-    ``immutable`` is the local vault's; ``state`` (a folder) and ``credentials`` are a bucket's.
-    Raises InvalidSettingError for other URLs, and for a local vault that is to confirm by checksum.
+    ``immutable`` is the local vault's; ``state`` (a folder) and ``credentials`` are a bucket's; ``section``
+    of the settings has all of them. Raises InvalidSettingError for other URLs, and for a local vault that is
+    to confirm by checksum.
     """
+    try:
+        return _opened(url, immutable, state, credentials, confirmation)
+    except InvalidSettingError as error:
+        name = str(error.facts["key"]).rpartition(".")[2]
+        raise InvalidSettingError(key=f"{section}.{name}", problem=error.facts["problem"]) from error
+
+
+def _opened(
+    url: str, immutable: Immutable, state: Path, credentials: Credentials, confirmation: Confirmation
+) -> Vault:
     scheme = url.partition("://")[0]
     if scheme == "file":
         if confirmation is Confirmation.CHECKSUM:

@@ -70,8 +70,11 @@ class Publisher:
         path: Path,
         *,
         verified_inode: tuple[int, int] | None,
+        keep: bool,
     ) -> StoredVersion:
         """Publish the regular file ``source``, open for reading, named ``path``; or adopt the object."""
+        if keep:
+            return self._put(wanted, lambda: self._publish_copy(wanted, source, path))
         return self._put(wanted, lambda: self._publish_file(wanted, source, path, verified_inode))
 
     def put_bytes(self, wanted: LockRecord, data: bytes) -> StoredVersion:

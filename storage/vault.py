@@ -132,6 +132,7 @@ class Vault(Protocol):
         size: int,
         lock_until: datetime,
         verified_inode: tuple[int, int] | None = None,
+        keep: bool = False,
     ) -> StoredVersion:
         """Take over a finished file: publish it under ``key``, locked, and read it back.
 
@@ -139,7 +140,8 @@ class Vault(Protocol):
         received instead, and says so: ``read_back`` is None.
 
         ``digest`` (SHA-256) and ``size`` (bytes) are what the file must hold. After the call ``path`` is gone
-        or may be deleted by the caller, who does not write to it any more once it has called.
+        or may be deleted by the caller, who does not write to it any more once it has called. With ``keep``
+        it stays as it is, for another vault to take.
         ``verified_inode`` is the ``(st_dev, st_ino)`` of a file whose bytes the caller has already read back
         *from the medium* and found to have ``digest``: a vault that publishes that very inode need not read
         it again.

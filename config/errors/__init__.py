@@ -82,6 +82,7 @@ from config.errors.source import (
     VolumeSwappedError,
 )
 from config.errors.vault import (
+    CopyIncompleteError,
     LockMissingError,
     LocksBehindError,
     LockShorteningError,
@@ -111,6 +112,7 @@ __all__ = [
     "ClipNotFoundError",
     "ClockImplausibleError",
     "ConfigurationError",
+    "CopyIncompleteError",
     "DerivationFailedError",
     "DigestMismatchError",
     "DockingIncompleteError",

@@ -1,4 +1,4 @@
-"""Errors of the vault: exit codes 48 to 59, 76 and 77."""
+"""Errors of the vault: exit codes 48 to 59, 76, 77 and 83."""
 
 from config.errors.base import SealdockError
 from config.errors.integrity import IntegrityError
@@ -118,25 +118,38 @@ class LocksBehindError(VaultError):
 
 
 class VaultUntriedError(VaultError):
-    """A bucket that never passed preflight, or not as it is addressed now. Facts: vault."""
+    """A bucket that never passed preflight, or not as it is addressed now. Facts: vault, command."""
 
     code = "vault-untried"
     exit_code = 76
     happened = mark("Nobody has proved yet that the vault {vault} locks what is stored in it.")
     safe = mark("Nothing was stored, and no recorder was read.")
-    todo = mark("Run `sealdock vault preflight`; it has to pass once for every address of a vault.")
+    todo = mark("Run `{command}`; it has to pass once for every address of a vault.")
 
 
 class VaultAdvisoryError(VaultError):
-    """A local vault that nobody has allowed. Facts: vault."""
+    """A local vault that nobody has allowed. Facts: vault, section (of the settings)."""
 
     code = "vault-advisory"
     exit_code = 77
     happened = mark("The locks of the local vault {vault} are advisory, and nobody has allowed that.")
     safe = mark("Nothing was stored, and no recorder was read.")
     todo = mark(
-        "Set vault.allow_advisory = true if that is meant, or name a bucket with object lock in vault.url."
+        "Set {section}.allow_advisory = true if that is meant, or name a bucket with object lock in "
+        "{section}.url."
     )
+
+
+class CopyIncompleteError(VaultError):
+    """The second vault could not be given all that it lacks. Facts: failed, remaining (how many versions)."""
+
+    code = "copy-incomplete"
+    exit_code = 83
+    happened = mark("{failed} stored versions could not be brought to the second vault.")
+    safe = mark(
+        "The main vault holds what it held; what was brought is proved and locked. {remaining} are left."
+    )
+    todo = mark("See the problems above, put the vaults right, then run `sealdock vault copy` again.")
 
 
 class VaultKeyInvalidError(VaultError):

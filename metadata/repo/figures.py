@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from metadata.models import Clip, Docking, StoredKind, StoredVersion
-from metadata.repo import integrity
+from metadata.repo import integrity, objects
 from metadata.states import SAFE
 
 _SAFE = [state.value for state in SAFE]
@@ -43,10 +43,12 @@ class Figures:
     """Kinds of alerts whose cause has not gone by itself, acknowledged or not."""
     dockings: int
     """Dockings without a close-out."""
+    lacking: int | None
+    """Keys of which the main vault confirmed a version and the second one did not; None without one."""
 
 
-def figures(session: Session, *, cap: datetime) -> Figures:
-    """Return the figures; no lock has to reach further than ``cap``."""
+def figures(session: Session, *, cap: datetime, second: str | None = None) -> Figures:
+    """Return the figures; no lock has to reach further than ``cap``. ``second`` names the second vault."""
     states = session.execute(
         select(Clip.state, func.count(), func.min(Clip.created_at)).group_by(Clip.state)
     ).all()
@@ -65,6 +67,7 @@ def figures(session: Session, *, cap: datetime) -> Figures:
         standing=integrity.standing(session),
         dockings=session.scalar(select(func.count()).select_from(Docking).where(Docking.close.is_(None)))
         or 0,
+        lacking=None if second is None else objects.lacking(session, "main", second),
     )
 
 

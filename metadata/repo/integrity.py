@@ -1,6 +1,6 @@
 """Integrity runs, alerts and derivatives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ _SHORTEST_NAME = 6
 _APART = (StoredKind.INVENTORY, StoredKind.CLOSE, StoredKind.DOCKING_SEAL, StoredKind.DERIVED)
 
 
-def stalest(session: Session, vault: str, *, read: bool = True) -> list[str]:
+def stalest(session: Session, vaults: Sequence[str], *, read: bool = True) -> list[str]:
     """Return the digests of all originals, each once, the one that was read and hashed longest ago first.
 
     Objects never read come first, the oldest of them leading. Without ``read`` a look at the
@@ -32,16 +32,16 @@ def stalest(session: Session, vault: str, *, read: bool = True) -> list[str]:
     last = StoredVersion.verified_at if read else StoredVersion.checked_at
     query = (
         select(StoredVersion.sha256)
-        .where(StoredVersion.vault == vault, StoredVersion.kind == StoredKind.ORIGINAL.value)
+        .where(StoredVersion.vault.in_(vaults), StoredVersion.kind == StoredKind.ORIGINAL.value)
         .order_by(last.nulls_first(), StoredVersion.id)
     )
     return list(dict.fromkeys(session.scalars(query)))
 
 
-def documents_apart(session: Session, vault: str) -> list[StoredVersion]:
+def documents_apart(session: Session, vaults: Sequence[str]) -> list[StoredVersion]:
     """Return the versions of inventories, close-outs, their seals and poster frames, the stalest first."""
     kinds = [kind.value for kind in _APART]
-    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.kind.in_(kinds))
+    query = select(StoredVersion).where(StoredVersion.vault.in_(vaults), StoredVersion.kind.in_(kinds))
     return list(session.scalars(query.order_by(StoredVersion.verified_at.nulls_first(), StoredVersion.id)))
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import SQLColumnExpression, bindparam, func, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import SQLColumnExpression, bindparam, exists, func, select, text, update
+from sqlalchemy.orm import Session, aliased
 from ulid import ULID
 
 from hashing.chunks import ChunkDigests
@@ -177,12 +177,27 @@ def is_superseded(session: Session, row: StoredVersion) -> bool:
     return session.scalar(newer.limit(1)) is not None
 
 
+def lacking(session: Session, source: str, target: str) -> int:
+    """Return of how many keys one vault confirmed a version and the other, as far as is known, did not."""
+    other = aliased(StoredVersion)
+    there = exists().where(
+        other.vault == target, other.key == StoredVersion.key, other.confirmed_at.is_not(None)
+    )
+    query = select(func.count(StoredVersion.key.distinct())).where(
+        StoredVersion.vault == source, StoredVersion.confirmed_at.is_not(None), ~there
+    )
+    return session.scalar(query) or 0
+
+
 def confirmations(session: Session, digests: Sequence[str]) -> dict[str, str]:
-    """Return how the newest confirmed versions of originals were confirmed, by digest."""
-    found: dict[str, str] = {}
+    """Return how the newest confirmed versions of originals were confirmed, by digest.
+
+    Where two vaults hold them, the weaker of both.
+    """
+    found: dict[tuple[str, str], str] = {}
     for start in range(0, len(digests), _PAGE):
         query = (
-            select(StoredVersion.sha256, StoredVersion.confirmation)
+            select(StoredVersion.sha256, StoredVersion.vault, StoredVersion.confirmation)
             .where(
                 StoredVersion.sha256.in_(digests[start : start + _PAGE]),
                 StoredVersion.kind == StoredKind.ORIGINAL.value,
@@ -190,14 +205,19 @@ def confirmations(session: Session, digests: Sequence[str]) -> dict[str, str]:
             )
             .order_by(StoredVersion.id)
         )
-        found.update((digest, how) for digest, how in session.execute(query) if how)
-    return found
+        found.update(((digest, vault), how) for digest, vault, how in session.execute(query) if how)
+    weakest: dict[str, str] = {}
+    for (digest, _), how in found.items():
+        weakest[digest] = how if weakest.get(digest, FULL) == FULL else weakest[digest]
+    return weakest
 
 
-def confirmation_counts(session: Session) -> dict[str, int]:
-    """Return how many originals were confirmed in which way."""
+def confirmation_counts(session: Session, vault: str) -> dict[str, int]:
+    """Return how many originals in a vault were confirmed in which way."""
     query = select(StoredVersion.confirmation, func.count()).where(
-        StoredVersion.kind == StoredKind.ORIGINAL.value, StoredVersion.confirmed_at.is_not(None)
+        StoredVersion.vault == vault,
+        StoredVersion.kind == StoredKind.ORIGINAL.value,
+        StoredVersion.confirmed_at.is_not(None),
     )
     return {str(how): count for how, count in session.execute(query.group_by(StoredVersion.confirmation))}
 

@@ -109,6 +109,7 @@ class S3Vault:
         size: int,
         lock_until: datetime,
         verified_inode: tuple[int, int] | None = None,  # noqa: ARG002 - the store is read back in any case
+        keep: bool = False,  # noqa: ARG002 - it stays in any case
     ) -> StoredVersion:
         """Upload a finished file; see ``Vault.put_file``. ValueError if it is no regular file."""
         wanted = _wanted(key, digest, size, lock_until)

@@ -98,6 +98,9 @@ def test_every_setting_can_be_set_by_its_variable(home: Path, monkeypatch: pytes
         "vault.immutable": "off",
         "vault.allow_advisory": "true",
         "vault.confirmation": "checksum",
+        "second_vault.url": "s3://copy", "second_vault.immutable": "off",
+        "second_vault.allow_advisory": "true", "second_vault.required": "false",
+        "second_vault.confirmation": "checksum",
         "hashing.algorithms": "sha256,sha512",
         "timestamp.url": "https://tsa.example/tsr",
         "retention.roll_percent": "80",
@@ -109,7 +112,7 @@ def test_every_setting_can_be_set_by_its_variable(home: Path, monkeypatch: pytes
         "metrics.listen": "127.0.0.1:17",
         "spool.high_watermark": "18",
         "watch.unknown_volumes": "refuse",
-    }
+    }  # fmt: skip
 
     def value(settings: Settings, name: str) -> object:
         found: object = settings

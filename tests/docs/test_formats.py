@@ -34,6 +34,7 @@ UNSEEN = {
     "restored",
     "preflight",
     "reconciled",
+    "copied",
 }
 """What the station's life does not bring about; everything else must have been seen."""
 

@@ -1,12 +1,16 @@
 import re
+from dataclasses import replace
 from datetime import timedelta
 
+from config.sections import SecondVaultSection
 from jobs import tally, told
 from jobs.health import Station as Asked
+from jobs.health import health_of
 from jobs.liveness import Heart
 from jobs.metrics import StationMetrics, registry
 from jobs.node import Node
 from metadata.models import Alert, Station, StoredKind, StoredVersion
+from storage.local import LocalVault
 from tests.docs.console import ROOT
 from tests.support.register import AT, STATION, add_clip, add_docking
 
@@ -36,6 +40,10 @@ def fill(node: Node) -> None:
             )
         )  # fmt: skip
         session.add(Alert(id="01TESTA", kind="integrity", facts={}, at=now))
+
+
+def with_second(node: Node) -> Node:
+    return replace(node, second=LocalVault.create(node.home / "second"))
 
 
 def samples(node: Node, heart: Heart) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -81,10 +89,25 @@ def test_every_metric_is_in_the_manuals_table_with_its_labels(node: Node) -> Non
     tally.add(told.FAILURES, "vault-unavailable")
     shown = {
         sample.name: set(sample.labels)
-        for metric in StationMetrics(Asked(node), Heart(node.home, 60)).collect()
+        for metric in StationMetrics(Asked(with_second(node)), Heart(node.home, 60)).collect()
         for sample in metric.samples
     }
     assert shown == table
+
+
+def test_a_second_vault(node: Node) -> None:
+    fill(node)
+    both = with_second(node)
+    found = samples(both, Heart(node.home, 60))
+    assert found["sealdock_second_vault_up", ()] == 1
+    assert found["sealdock_second_vault_lacking_versions", ()] == 1
+    assert health_of(both).ready
+    (node.home / "second").rename(node.home / "away")
+    away = health_of(both)
+    assert (away.ready, away.problems) == (False, ("watch: not-running", "second_vault: vault-unavailable"))
+    settings = node.settings.model_copy(update={"second_vault": SecondVaultSection(required=False)})
+    optional = health_of(replace(both, settings=settings))
+    assert (optional.ready, optional.to_json()["second_vault"]) == (True, "vault-unavailable")
 
 
 def test_with_the_register_away_the_rest_is_shown(node: Node) -> None:

@@ -73,6 +73,28 @@ def record(vault: LocalVault, stored: Path) -> Path:
     return vault.root / ".locks" / f"{KEY}.json"
 
 
+def test_a_file_that_is_kept_stays_as_it_is(vault: LocalVault, root: Path) -> None:
+    source = root.parent / "kept"
+    source.write_bytes(b"footage")
+    source.chmod(0o600)
+    before = source.stat()
+    for _ in range(2):
+        stored = vault.put_file(
+            KEY,
+            source,
+            digest=Digest.sha256(b"footage"),
+            size=7,
+            lock_until=UNTIL,
+            verified_inode=(before.st_dev, before.st_ino),
+            keep=True,
+        )
+        assert stored.version == VERSION
+    after, here = source.stat(), (vault.root / KEY).stat()
+    assert (after.st_ino, after.st_mode, after.st_nlink) == (before.st_ino, before.st_mode, 1)
+    assert here.st_ino != after.st_ino
+    assert (vault.root / KEY).read_bytes() == source.read_bytes() == b"footage"
+
+
 def test_where_things_lie(vault: LocalVault, stored: Path, record: Path) -> None:
     assert stored.stat().st_mode & 0o777 == 0o444
     assert record.read_bytes() == (

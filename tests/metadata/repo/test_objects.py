@@ -82,7 +82,27 @@ def test_what_was_read_back_once_is_never_confirmed_less(session: Session) -> No
     objects.note_stored(
         session, VAULT, stored(replace(Version(), key="k"), how="checksum"), AT, confirmed=True
     )
-    assert objects.confirmation_counts(session) == {"full": 1, "checksum": 1}
+    assert objects.confirmation_counts(session, VAULT) == {"full": 1, "checksum": 1}
+    assert objects.confirmation_counts(session, "second") == {}
+
+
+def test_what_a_second_vault_lacks_and_how_both_confirmed(session: Session) -> None:
+    def note(vault: str, key: str, how: str, *, confirmed: bool = True, version: str = "1") -> None:
+        found = stored(replace(Version(), key=key, version=version), how=how)
+        objects.note_stored(session, vault, found, AT, confirmed=confirmed)
+
+    note("main", "a", "full")
+    note("main", "a", "full", version="2")
+    note("main", "b", "full", confirmed=False)
+    assert objects.lacking(session, "main", "second") == 1
+    note("second", "a", "checksum", confirmed=False)
+    assert objects.lacking(session, "main", "second") == 1
+    assert objects.confirmations(session, ["a" * 64]) == {"a" * 64: "full"}
+    note("second", "a", "checksum")
+    assert objects.lacking(session, "main", "second") == 0
+    assert objects.confirmations(session, ["a" * 64]) == {"a" * 64: "checksum"}
+    note("second", "a", "full")
+    assert objects.confirmations(session, ["a" * 64]) == {"a" * 64: "full"}
 
 
 def test_a_newer_version_supersedes(session: Session) -> None:
@@ -103,7 +123,7 @@ def test_the_stalest_come_first(session: Session) -> None:
         row.verified_at = None if days is None else AT + timedelta(days=days)
     objects.note_stored(session, VAULT, stored(Version(), kind=StoredKind.SEAL), AT)
     session.flush()
-    order = [digest[0] for digest in integrity.stalest(session, VAULT)]
+    order = [digest[0] for digest in integrity.stalest(session, [VAULT])]
     assert order[2:] == ["2", "0"]
     assert set(order[:2]) == {"1", "3"}
 
