@@ -104,6 +104,11 @@ def generate(*arguments: str, target: Path) -> None:
     target.chmod(0o444)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what is allowed the most time first: at the end, the other processors would wait for it."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs root where an ordinary user runs the tests."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
