@@ -20,7 +20,7 @@ from hashing.ring import SLOT_SIZE, Consumer, Ring
 if TYPE_CHECKING:
     import hashlib
 
-__all__ = ["Reading", "SinkError", "read_chunk", "read_chunks", "read_through"]
+__all__ = ["Reading", "SinkError", "read_chunk", "read_chunks", "read_through", "stream_chunks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def read_through(
     if Algorithm.SHA256 not in algorithms:
         raise ValueError("SHA-256 is always computed")
     flat = {algorithm: _Flat(algorithm) for algorithm in algorithms}
-    chunks = _LaterChunks()
+    chunks = _Chunks(skip=CHUNK_SIZE)
     expected = _size(source) if isinstance(source, int) else None
     large = expected is None or expected > SMALL
     if large and isinstance(source, int):
@@ -87,6 +87,13 @@ def read_through(
         digests=tuple(Digest(algorithm, flat[algorithm].digest()) for algorithm in algorithms),
         chunks=ChunkDigests(CHUNK_SIZE, first + chunks.leaves()),
     )
+
+
+def stream_chunks(source: Stream) -> tuple[int, ChunkDigests]:
+    """Read a stream from its position to its end; return its size and the digests of its chunks alone."""
+    chunks = _Chunks(skip=0)
+    size = _read_threaded(source, [chunks], None)
+    return size, ChunkDigests(CHUNK_SIZE, chunks.leaves())
 
 
 def _size(fd: int) -> int | None:
@@ -171,11 +178,11 @@ class _Flat:
         return self._hasher.digest()
 
 
-class _LaterChunks:
-    """SHA-256 of every chunk but the first."""
+class _Chunks:
+    """SHA-256 of every chunk after the first ``skip`` bytes."""
 
-    def __init__(self) -> None:
-        self._skip = CHUNK_SIZE
+    def __init__(self, *, skip: int) -> None:
+        self._skip = skip
         self._hasher = Algorithm.SHA256.new()
         self._filled = 0
         self._leaves = bytearray()

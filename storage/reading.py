@@ -5,7 +5,7 @@ from io import BufferedReader
 
 from hashing.chunks import CHUNK_SIZE, ChunkDigests
 from hashing.digest import Digest
-from hashing.reader import Reading, read_chunk, read_chunks, read_through
+from hashing.reader import Reading, read_chunk, read_chunks, read_through, stream_chunks
 
 
 def read_all(stored: BufferedReader, *, sink_fd: int | None = None) -> Reading:
@@ -20,8 +20,7 @@ def chunks_of(stored: BufferedReader) -> tuple[int, ChunkDigests]:
     fd = _descriptor(stored)
     if fd is not None:
         return read_chunks(fd)
-    reading = read_through(stored)
-    return reading.size, reading.chunks
+    return stream_chunks(stored)
 
 
 def chunk_of(stored: BufferedReader, index: int) -> bytes:

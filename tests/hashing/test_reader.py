@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import io
 import itertools
 import os
 import threading
@@ -11,7 +12,7 @@ import pytest
 from hashing.chunks import CHUNK_SIZE
 from hashing.digest import Algorithm, Digest
 from hashing.direct import SMALL
-from hashing.reader import read_chunk, read_chunks, read_through
+from hashing.reader import read_chunk, read_chunks, read_through, stream_chunks
 from tests.support.reading import LARGE, SIZES, StopError, chunk_digests, copied, source, target
 
 
@@ -48,6 +49,12 @@ def test_one_read_copies_and_digests(tmp_path: Path, content: bytes, size: int) 
                 read_chunk(fd, outside)
     finally:
         os.close(fd)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_chunks_of_a_stream(content: bytes, size: int) -> None:
+    found, chunks = stream_chunks(io.BytesIO(content[:size]))
+    assert (found, chunks.size, chunks.leaves) == (size, CHUNK_SIZE, chunk_digests(content[:size]))
 
 
 @pytest.mark.parametrize("size", [0, 100, LARGE])
