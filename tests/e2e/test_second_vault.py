@@ -16,7 +16,6 @@ pytestmark = pytest.mark.slow
 
 FILES: dict[str | bytes, bytes] = {"a.mp4": b"a" * 5000, "b.mp4": bytes(300_000), "c.txt": b""}
 A = digest_of(FILES["a.mp4"])
-IMPATIENT = {"SEALDOCK_DOCKING_PATIENCE_SECONDS": "1"}
 OPTIONAL = {"SEALDOCK_SECOND_VAULT_REQUIRED": "false"}
 OF_A_CLIP, OF_A_DOCKING = 3, 4
 """Objects: an original, its manifest and seal; inventory, close-out and their seals."""
@@ -72,18 +71,8 @@ def test_a_docking_fills_both(pair: Pair, card: Path, video: Path) -> None:
     assert pair.json("verify", "--level", "full")["checked"] == 4
 
 
-def test_it_is_away_while_docking(pair: Pair, card: Path) -> None:
-    pair.second.rename(pair.unplugged)
-    docked = pair.dock(card, code=33, **IMPATIENT)
-    assert {(clip["state"], clip["reason"]) for clip in docked["clips"]} == {
-        ("waiting", "second-vault-unavailable")
-    }
-    assert len(list(pair.spool.iterdir())) == 3
-    assert pair.json("status")["second_vault"]["problem"]
-    pair.unplugged.rename(pair.second)
+def test_one_that_is_not_required_is_filled_later(pair: Pair, card: Path) -> None:
     assert pair.dock(card)["ok"]
-    pair.same_in_both()
-    # A clip is safe without it where it is not required, and brought there later.
     pair.second.rename(pair.unplugged)
     assert pair.dock(make_card(card, {"d.mp4": b"d"}), **OPTIONAL)["ok"]
     found = pair.run("verify", "--json", **OPTIONAL).expect(55)
@@ -92,20 +81,6 @@ def test_it_is_away_while_docking(pair: Pair, card: Path) -> None:
     assert pair.json("status")["second_vault"]["lacks"] == OF_A_CLIP + OF_A_DOCKING
     assert pair.json("vault", "copy")["copied"] == OF_A_CLIP + OF_A_DOCKING
     pair.same_in_both()
-
-
-def test_killed_at_every_boundary_between_the_vaults(pair: Pair, card: Path) -> None:
-    for place in (
-        "after:storage.local:LocalVault.put_file:1",  # one has it
-        "after:storage.local:LocalVault.put_file:2",  # both, and the spool's copy has gone
-        "after:jobs.storing:_confirm:1",  # one has confirmed
-        "after:jobs.placing:place:2",
-    ):
-        killed(pair, place, "dock", card)
-    assert pair.dock(card)["ok"]
-    pair.same_in_both()
-    assert pair.json("verify", "--level", "full")["ok"]
-    assert pair.json("status")["alert_counts"] == {}
 
 
 def test_one_gives_back_what_the_spool_lost(pair: Pair, card: Path) -> None:
