@@ -1,5 +1,6 @@
 """``sealdock watch``: the station service."""
 
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from jobs.liveness import Heart
     from jobs.node import Node
     from jobs.watching import Watch
+
+
+_GARBAGE = 2_000
+"""Objects after which the station service looks for garbage."""
 
 
 @click.command()
@@ -57,6 +62,9 @@ def watch(ctx: click.Context, roots: tuple[Path, ...]) -> None:
             _events(roots, wake),
         ):
             service = Watch(node, executor, distinct(roots), beat=heart.beat)
+            # What ends soon looks for garbage rarely (cli.main); what stays must not pile it up.
+            gc.freeze()
+            gc.set_threshold(_GARBAGE)
             notify("READY=1")
             where = ", ".join(str(root) for root in service.roots)
             click.echo(_("Watching {roots}. Stop with Ctrl-C or SIGTERM.").format(roots=where))
