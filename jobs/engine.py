@@ -95,7 +95,10 @@ class Executor:
             # For delayed and timed workflows, of which there are none here: each second it would cost as much
             # as all else that a service at rest does.
             _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = _BACKGROUND_SECONDS  # noqa: SLF001
-        DBOS(config=config)
+        engine = DBOS(config=config)
+        if self._service:
+            # For workflows that are resumed or forked; neither is done here.
+            engine._registry.get_internal_queue()._polling_interval_sec = _BACKGROUND_SECONDS  # noqa: SLF001
         DBOS.listen_queues(list(self._queues))
         log = logging.getLogger("dbos")
         log.disabled = True  # what keeps it from launching is an error of ours, not a stack trace
