@@ -116,6 +116,8 @@ def _receipt(ended: "Followed", zone: tzinfo) -> None:
 
 
 def _safe(ended: "Followed") -> str:
+    if not ended.clips:
+        return _("No file was found. If there should be footage, look whether the card is mounted.")
     by_checksum = sum(record.confirmation == "checksum" for record in ended.clips)
     if not by_checksum:
         return _("SAFE: every clip is stored, locked and read back. The recorder may be undocked.")

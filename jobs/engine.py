@@ -28,7 +28,7 @@ from jobs import docking as _docking  # noqa: F401
 from jobs import running
 from jobs.engine_database import EngineDatabase
 from jobs.node import Node
-from jobs.proving import require_proved
+from jobs.proving import require_proved, require_station
 
 APPLICATION = "sealdock"
 APPLICATION_VERSION = "1"
@@ -63,6 +63,7 @@ class Executor:
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
+        require_station(self._node)
         require_proved(self._node)
         self._lock_fd = _take_lock(self._node.home)
         logging.getLogger("dbos").setLevel(logging.ERROR)

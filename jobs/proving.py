@@ -1,15 +1,19 @@
-"""Which vault may be used: a bucket that passed preflight as it is addressed now, or one allowed by name."""
+"""What must be known before work begins: the station to the register, and what its vaults can do.
+
+A bucket passed preflight as it is addressed now; a local vault was allowed by name.
+"""
 
 from collections.abc import Sequence
 
 from ulid import ULID
 
-from config.errors import VaultAdvisoryError, VaultUntriedError
+from config.errors import StationUnknownError, VaultAdvisoryError, VaultUntriedError
 from config.settings import Settings
 from hashing.digest import Digest
 from jobs.node import MAIN, Node, Store
 from metadata import events
 from metadata.events import EventKind
+from metadata.models import SigningKey, Station
 from storage.local import LocalVault
 from storage.s3.preflight import TRIALS, Check, Outcome
 from storage.vault import Vault
@@ -52,6 +56,14 @@ def require_proved(node: Node, *, every: bool = False) -> None:
         if last is None or not last["ok"] or last["trials"] != TRIALS:
             command = "sealdock vault preflight" + ("" if store.name == MAIN else " --second")
             raise VaultUntriedError(vault=store.vault.url, command=command)
+
+
+def require_station(node: Node) -> None:
+    """Raise StationUnknownError unless the register knows this station, and the key that it signs with."""
+    with node.register.read() as session:
+        known = session.get(Station, node.station_id) and session.get(SigningKey, node.signer.key_id)
+    if known is None:
+        raise StationUnknownError(url=node.register.url, station=node.station_id, key=node.signer.key_id[:16])
 
 
 def require_allowed(settings: Settings, store: Store) -> None:

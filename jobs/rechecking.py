@@ -133,7 +133,8 @@ def _problem(node: Node, store: Store, clip: Clip) -> str | None:
     with node.register.read() as session:
         versions = objects.versions_at(session, store.name, key)
         stored = session.get_one(StoredObject, clip.sha256)
-        level = Level.LOCK if integrity.last_problem(session, clip.id) is None else Level.FULL
+        doubted = integrity.last_problem(session, clip.id) is not None or integrity.doubted(session, clip.id)
+        level = Level.FULL if doubted else Level.LOCK
     if not versions:
         return "not-stored"
     row = versions[-1]

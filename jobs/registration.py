@@ -120,7 +120,8 @@ def _write(
         )
     )
     session.flush()
-    total = _sightings(session, request, recorder, listing, recognition, at)
+    reread = request.reread or not source.volume.lasting
+    total = _sightings(session, request.id, recorder, listing, recognition, at, reread=reread)
     if not recorder.accepted:
         acceptance.quarantine(session, recorder, request.id, request.operator, at)
     dockings.start_progress(session, request.id, total, at)
@@ -167,11 +168,13 @@ def _head(head: Docking) -> Mapping[str, Any]:
 
 def _sightings(
     session: Session,
-    request: DockingRequest,
+    docking_id: str,
     recorder: Recorder,
     listing: Listing,
     recognition: Recognition,
     at: datetime,
+    *,
+    reread: bool,
 ) -> int:
     """Write a row per sighting, and per clip seen for the first time; return the bytes to read."""
     known = clips.known(session, recorder.id)
@@ -180,19 +183,19 @@ def _sightings(
     new_clips: list[dict[str, Any]] = []
     seen: list[dict[str, Any]] = []
     for position, entry in enumerate(listing.entries):
-        clip, outcome = _decide(entry, known.get(entry.path, []), reread=request.reread)
+        clip, outcome = _decide(entry, known.get(entry.path, []), reread=reread)
         if clip is None:
             clip_id = str(ULID())
-            new_clips.append(_new_clip(clip_id, entry, recorder, recognition, request.id, at))
+            new_clips.append(_new_clip(clip_id, entry, recorder, recognition, docking_id, at))
         else:
             clip_id = clip.id
         if clip is not None and outcome is Outcome.TO_READ:
-            _take_up(clip, entry, request.id)
+            _take_up(clip, entry, docking_id)
         total += entry.size if outcome is not Outcome.NOT_READ_AGAIN else 0
         seen.append(
             {
                 "id": str(ULID()),
-                "docking_id": request.id,
+                "docking_id": docking_id,
                 "position": position,
                 "clip_id": clip_id,
                 "size": entry.size,

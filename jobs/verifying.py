@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -138,8 +139,11 @@ def _check_object(node: Node, run: str, digest: str, level: Level, report: Repor
     key = layout.clip_key(Digest.of_sha256(digest))
     with node.register.read() as session:
         noted = [(store, row) for store in node.stores for row in _newest(session, store, key)]
-        stored = session.get_one(StoredObject, digest)
+        stored = session.get(StoredObject, digest)
         sharing = integrity.safe_clips(session, digest)
+    if stored is None:  # no write of ours leaves a version of an object that the register does not know
+        _note_unknown(node, run, Failure(None, key, digest, "not-registered"), report)
+        return
     failed: dict[str, list[Failure]] = {clip.id: [] for clip in sharing}
     found = []
     for store, row in noted:
@@ -194,6 +198,13 @@ def _asking(store: Store, report: Report) -> Iterator[bool]:
         report.away = error
 
 
+def _note_unknown(node: Node, run: str, failure: Failure, report: Report) -> None:
+    report.failed.append(failure)
+    facts = {"run": run, "problem": failure.problem, "key": failure.name}
+    with node.register.write() as session:
+        integrity.raise_alert(session, "integrity", node.clock.now(), facts=facts)
+
+
 def _note_checked(
     session: Session, row: StoredVersion, level: Level, at: datetime, *, read_whole: bool = False
 ) -> None:
@@ -229,7 +240,7 @@ def with_seal(
             rows = {item.key: objects.versions_at(session, store.name, item.key) for item in beside}
             sealed = session.get_one(Seal, clip.manifest_sha256)
             stamped = session.get(SealTimestamp, clip.manifest_sha256)
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, NoResultFound):
         return "not-sealed"
     for item in beside:
         if not rows[item.key]:

@@ -63,6 +63,7 @@ from config.errors.register import (
     RegisterUnavailableError,
     RegisterUnsupportedError,
     RegisterVersionError,
+    StationUnknownError,
 )
 from config.errors.source import (
     CardTooLargeError,
@@ -171,6 +172,7 @@ __all__ = [
     "SourceVanishedError",
     "SpoolFullError",
     "SpoolUnavailableError",
+    "StationUnknownError",
     "SystemToolMissingError",
     "TimestampInvalidError",
     "TimestampUnavailableError",

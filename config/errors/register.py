@@ -1,4 +1,4 @@
-"""Errors of the register, and of looking things up in it: exit codes 24 and 60 to 75."""
+"""Errors of the register, and of looking things up in it: exit codes 24, 60 to 75 and 84."""
 
 from config.errors.base import SealdockError
 from config.errors.integrity import IntegrityError
@@ -42,6 +42,19 @@ class RegisterMissingError(RegisterError):
     happened = mark("There is no register at {url}.")
     safe = mark("No register was made in its place; footage, manifests and seals are in the vault.")
     todo = mark("Put the file back, from the last backup if it is lost, or correct database.url.")
+
+
+class StationUnknownError(RegisterError):
+    """The register does not know the key that this home signs with. Facts: url, station, key."""
+
+    code = "station-unknown"
+    exit_code = 84
+    happened = mark("The register {url} does not know station {station} of this home with its key {key}.")
+    safe = mark("Nothing was written: what another home's register holds is not mixed with this one's.")
+    todo = mark(
+        "See whether database.url, or SEALDOCK_DATABASE_URL in this shell, leads to the register of another "
+        "home. To let this station join that register, run `sealdock init` with its settings in a new home."
+    )
 
 
 class RegisterRefusedError(RegisterError):

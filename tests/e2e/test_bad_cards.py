@@ -333,3 +333,15 @@ def test_clearing_unlinks_what_was_read_back_and_nothing_else(station: Station, 
     assert "clearing-refused" in station.events(clips["kept.mp4"]["id"])
     assert station.rows("SELECT kind, clip_id FROM alert") == [("clearing-refused", clips["kept.mp4"]["id"])]
     assert station.object(digest_of(b"b")).read_bytes() == b"b"
+
+
+def test_a_register_of_another_home(station: Station, tmp_path: Path) -> None:
+    """What a variable left in the shell leads to; nothing of this station may be written there."""
+    other = Station(tmp_path / "other", station.environment)
+    other.ok("init")
+    astray = {"SEALDOCK_DATABASE_URL": f"sqlite:///{other.register}"}
+    card = make_card(tmp_path / "card", {"a.mp4": b"a"})
+    refused = station.run("dock", card, "--json", **astray).expect(84)
+    assert refused.error["error"] == "station-unknown"
+    assert other.value("SELECT count(*) FROM docking") == 0
+    assert station.dock(card)["ok"]

@@ -214,3 +214,29 @@ def test_derive_killed_while_it_copies(station: Station, tmp_path: Path, video: 
     assert station.json("derive") == {"derived": 1, "failed": 0}
     assert len(list(station.vault.glob("derived/*"))) == 1
     assert list(station.spool.iterdir()) == []
+
+
+def test_a_register_row_that_somebody_edited(station: Station, tmp_path: Path) -> None:
+    """One row that names an object nobody knows is a finding, and the others are checked."""
+    found = station.dock(make_card(tmp_path / "card", {"a": b"a", "b": b"b"}))
+    edited, other = (clip["sha256"] for clip in found["clips"])
+    wrong = edited[::-1]
+    with closing(sqlite3.connect(station.register, isolation_level=None)) as register:
+        register.execute(
+            "UPDATE stored_version SET sha256 = ? WHERE sha256 = ? AND kind = 'original'", (wrong, edited)
+        )
+    told = station.run("verify", "--level", "full", "--json").expect(44).json
+    assert (None, wrong, "not-registered") in {
+        (item["clip"], item["sha256"], item["problem"]) for item in told["failed"]
+    }
+    assert other not in {item["sha256"] for item in told["failed"]}
+
+
+def test_what_a_retrieval_found_is_known_to_dock(station: Station, tmp_path: Path) -> None:
+    """The card may be the last good copy: it must not be called safe to take away."""
+    card = make_card(tmp_path / "card", {"a": b"some bytes"})
+    (clip,) = station.dock(card)["clips"]
+    flip(station.object(clip["sha256"]), 3)
+    station.run("retrieve", clip["id"], "--purpose", "review", "--to", tmp_path / "out").expect(40)
+    (told,) = station.dock(card, code=33)["clips"]
+    assert told["id"] == clip["id"]
