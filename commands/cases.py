@@ -103,7 +103,13 @@ def _window(node: "Node", officer: str, start: datetime, end: datetime) -> "Wind
 @json_option
 @click.pass_context
 def case_list(ctx: click.Context, as_json: bool) -> None:
-    """List cases with the number of clips that belong to each."""
+    """List cases with the number of clips that belong to each.
+
+    \b
+    Examples:
+      sealdock case list
+      sealdock case list --json
+    """  # noqa: D301
     from metadata.repo import cases
 
     with open_node(ctx) as node, node.register.read() as session:

@@ -146,7 +146,13 @@ def config() -> None:
 @json_option
 @click.pass_context
 def config_show(ctx: click.Context, as_json: bool) -> None:
-    """Print every setting, secrets masked, with the places that defaults stand for."""
+    """Print every setting, secrets masked, with the places that defaults stand for.
+
+    \b
+    Examples:
+      sealdock config show
+      sealdock config show --json
+    """  # noqa: D301
     shown = settings_of(ctx).masked()
     if as_json:
         print_json(shown)
@@ -162,7 +168,13 @@ def config_show(ctx: click.Context, as_json: bool) -> None:
 @click.command()
 @json_option
 def errors(as_json: bool) -> None:
-    """List every error with its exit code, what is safe then, and what to do."""
+    """List every error with its exit code, what is safe then, and what to do.
+
+    \b
+    Examples:
+      sealdock errors
+      sealdock errors --json
+    """  # noqa: D301
     from config.errors import all_errors
 
     if as_json:

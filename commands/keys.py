@@ -18,7 +18,13 @@ def keys() -> None:
 @json_option
 @click.pass_context
 def keys_list(ctx: click.Context, as_json: bool) -> None:
-    """List every key that signs or signed at a station of the register, and whether it is trusted here."""
+    """List every key that signs or signed at a station of the register, and whether it is trusted here.
+
+    \b
+    Examples:
+      sealdock keys list
+      sealdock keys list --json
+    """  # noqa: D301
     from jobs.trust import unknown_authorities
     from metadata.repo import seals as repo
 
@@ -90,7 +96,12 @@ def keys_trust(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_context
 def keys_rotate(ctx: click.Context, as_json: bool) -> None:
-    """Make a new station key. Seals of the old one stay valid; its private half is deleted."""
+    """Make a new station key. Seals of the old one stay valid; its private half is deleted.
+
+    \b
+    Examples:
+      sealdock keys rotate
+    """  # noqa: D301
     from jobs.rotating import rotate
 
     with open_node(ctx) as node:
@@ -112,7 +123,13 @@ def seals() -> None:
 @json_option
 @click.pass_context
 def seals_status(ctx: click.Context, as_json: bool) -> None:
-    """Tell how many seals carry a trusted timestamp, and how many wait for one."""
+    """Tell how many seals carry a trusted timestamp, and how many wait for one.
+
+    \b
+    Examples:
+      sealdock seals status
+      sealdock seals status --json
+    """  # noqa: D301
     from metadata.repo import seals as repo
 
     with open_node(ctx) as node, node.register.read() as session:
@@ -127,7 +144,12 @@ def seals_status(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def seals_complete(ctx: click.Context, as_json: bool) -> None:
-    """Ask the timestamp authority for what is pending; exit code 1 while some is left."""
+    """Ask the timestamp authority for what is pending; exit code 1 while some is left.
+
+    \b
+    Examples:
+      sealdock seals complete
+    """  # noqa: D301
     from jobs.stamping import complete
 
     with open_node(ctx) as node:

@@ -17,7 +17,13 @@ def recorders() -> None:
 @json_option
 @click.pass_context
 def recorders_list(ctx: click.Context, as_json: bool) -> None:
-    """List every recorder that was docked, and who carried it; its identity is what its cards claim."""
+    """List every recorder that was docked, and who carried it; its identity is what its cards claim.
+
+    \b
+    Examples:
+      sealdock recorders list
+      sealdock recorders list --json
+    """  # noqa: D301
     from metadata.repo import recorders as repo
 
     with open_node(ctx) as node, node.register.read() as session:
