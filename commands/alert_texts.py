@@ -10,7 +10,7 @@ from config.messages import _, mark
 TEXTS = {
     "clearing-refused": mark("A clip was not removed from its recorder: {problem}."),
     "clock-implausible": mark("The clock said {clock}, which cannot be right; docking {docking}."),
-    "copy-failed": mark("{failed} versions could not be brought to the second vault: {problem}."),
+    "copy-failed": mark("Versions that could not be brought to the second vault: {failed} ({problem})."),
     "digest": mark("The vault gave other bytes than were stored, during {during}."),
     "docking-documents": mark("Inventory or close-out of docking {docking} is not in the vault: {problem}."),
     "integrity": mark("An integrity check found something wrong: {problem}."),

@@ -64,7 +64,7 @@ def test_a_bucket_that_cannot_lock(store: Store, tmp_path: Path) -> None:
     assert found.json["checks"] == [{"name": "object-lock", "outcome": "no", "required": True}]
     card = make_card(tmp_path / "card", {"A.MP4": b"a"})
     refused = station.run("dock", card, "--json", SEALDOCK_VAULT_URL=plain).expect(76)
-    assert refused.error["facts"] == {"vault": plain}
+    assert refused.error["facts"] == {"vault": plain, "command": "sealdock vault preflight"}
 
 
 def test_a_credential_that_may_not_delete_proves_no_refusal(store: Store, tmp_path: Path) -> None:

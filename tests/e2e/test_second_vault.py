@@ -95,7 +95,7 @@ def test_one_gives_back_what_the_spool_lost(pair: Pair, card: Path) -> None:
 
 
 def test_it_becomes_required_in_the_middle(station: Station, card: Path) -> None:
-    single = replace(station, wrapper=(KILLED, "after:jobs.storing:_stored:3"))
+    single = replace(station, wrapper=(KILLED, "after:jobs.storing:_stored:1"))
     assert single.run("dock", card).code == -signal.SIGKILL
     pair = with_second(station)
     pair.ok("vault", "prepare")
