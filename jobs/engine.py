@@ -98,8 +98,8 @@ class Executor:
             _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = _BACKGROUND_SECONDS  # noqa: SLF001
         engine = DBOS(config=config)
         if self._service:
-            # For workflows that are resumed or forked; neither is done here.
-            engine._registry.get_internal_queue()._polling_interval_sec = _BACKGROUND_SECONDS  # noqa: SLF001
+            # For workflows that go on after a restart.
+            engine._registry.get_internal_queue()._polling_interval_sec = _SERVICE_POLL_SECONDS  # noqa: SLF001
         DBOS.listen_queues(list(self._queues))
         log = logging.getLogger("dbos")
         log.disabled = True  # what keeps it from launching is an error of ours, not a stack trace
