@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from config.errors import SealInvalidError
+from hashing.asn1 import alone
 from hashing.keys import Signer, key_id
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _load() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+@alone
 def sign(data: bytes, signer: Signer) -> bytes:
     """Return the detached CAdES-B signature of ``data``, in DER."""
     _load()
@@ -76,6 +78,7 @@ def sign(data: bytes, signer: Signer) -> bytes:
     return bytes(signed.dump())
 
 
+@alone
 def verify(
     data: bytes,
     signature: bytes,

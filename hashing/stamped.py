@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from config.errors import SealInvalidError
+from hashing.asn1 import alone
 
 _TOKEN_OID = bytes.fromhex("060b2a864886f70d010910020e")  # id-aa-timeStampToken, with tag and length
 _SEQUENCE, _SET = 16, 17
 _CONTEXT = 2  # the class of tags that a structure gives its own meaning
 
 
+@alone
 def attach(seal: bytes, token: bytes) -> bytes:
     """Return the seal with a token as unsigned attribute; the signature itself is unchanged.
 
@@ -42,6 +44,7 @@ def _spliced(seal: bytes, token: bytes) -> bytes:
     return _emit(_SEQUENCE, content_type.encoded + _emit(0, new_inner, of_context=True))
 
 
+@alone
 def signature_value(seal: bytes) -> bytes:
     """Return the signature value of a seal: what a timestamp covers. Raises SealInvalidError."""
     with _readable():
@@ -49,6 +52,7 @@ def signature_value(seal: bytes) -> bytes:
         return value
 
 
+@alone
 def embedded_token(seal: bytes) -> bytes | None:
     """Return the token that a seal carries, if there is one. Raises SealInvalidError."""
     with _readable():

@@ -25,6 +25,7 @@ from config.errors import (
     TimestampInvalidError,
     TimestampUnavailableError,
 )
+from hashing.asn1 import alone
 from hashing.stamped import attach, embedded_token, signature_value
 
 __all__ = ["Authority", "attach", "embedded_token", "signature_value", "verify_token"]
@@ -103,6 +104,7 @@ class Authority:
             raise TimestampInvalidError(url=self.url, problem=f"answer larger than {MAX_REPLY_BYTES} bytes")
         return data
 
+    @alone
     def _parse(self, reply: bytes) -> tuple[bytes, int | None]:
         from asn1crypto import tsp  # noqa: PLC0415 - only homes with an authority need it
 
@@ -144,6 +146,7 @@ def verify_token(token: bytes, stamped: bytes, *, trust_roots: Sequence[x509.Cer
     return made.astimezone(UTC)
 
 
+@alone
 def _request(stamped: bytes, nonce: int) -> bytes:
     from asn1crypto import tsp  # noqa: PLC0415
 
@@ -155,6 +158,7 @@ def _request(stamped: bytes, nonce: int) -> bytes:
     return bytes(tsp.TimeStampReq(request).dump())
 
 
+@alone
 def _as_response(token: bytes, library: Any) -> Any:
     """Wrap a bare token as the granted response that the verifier reads."""
     from asn1crypto import cms, tsp  # noqa: PLC0415

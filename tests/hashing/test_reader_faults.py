@@ -93,7 +93,7 @@ def test_a_source_that_fails_on_the_way(
 
 
 @pytest.mark.parametrize("size", [10, LARGE])
-@pytest.mark.parametrize("victim", ["_Flat", "_LaterChunks"])
+@pytest.mark.parametrize("victim", ["_Flat", "_Chunks"])
 def test_a_digest_that_fails(
     tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch, size: int, victim: str
 ) -> None:

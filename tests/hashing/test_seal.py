@@ -1,5 +1,6 @@
 import asyncio
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -165,3 +166,37 @@ def test_sealing_works_inside_an_event_loop(signer: Signer) -> None:
         return seal.verify(DATA, seal.sign(DATA, signer), trust_roots=signer.chain).key_id
 
     assert asyncio.run(both()) == signer.key_id
+
+
+_AT_ONCE = """
+import sys, threading, time
+from pathlib import Path
+from asn1crypto import algos
+from hashing import keys, seal
+
+class Slow(dict):
+    def items(self):
+        for item in super().items():
+            time.sleep(0.01)
+            yield item
+
+algos.DigestAlgorithmId._map = Slow(algos.DigestAlgorithmId._map)
+folder = Path(sys.argv[1])
+signer = keys.create_station_key(folder, "station-1", keys.create_authority(folder, "Wujiang"))
+made = []
+threads = [threading.Thread(target=lambda: made.append(seal.sign(b"data", signer))) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(made))
+"""
+
+
+def test_threads_that_sign_first_at_once(tmp_path: Path, project_root: Path) -> None:
+    """A library's tables are half made while one thread makes them; here that takes long."""
+    done = subprocess.run(
+        [sys.executable, "-c", _AT_ONCE, tmp_path],
+        check=True, capture_output=True, text=True, timeout=60, cwd=project_root,
+    )  # fmt: skip
+    assert done.stdout.strip() == "4", done.stderr
