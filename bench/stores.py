@@ -79,6 +79,7 @@ class Bench:
         if self._confirmation:
             environment["SEALDOCK_VAULT_CONFIRMATION"] = self._confirmation
         self.sealdock(environment, "init")
+        self.sealdock(environment, "vault", "preflight")
         return environment
 
     def sealdock(self, environment: dict[str, str], *arguments: str | Path, memory: bool = False) -> Run:

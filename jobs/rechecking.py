@@ -27,9 +27,9 @@ from ingest.source import FolderSource
 from jobs import copies, outcomes
 from jobs.copying import bring
 from jobs.node import MAIN, Node, Store
+from jobs.sealed import with_seal
 from jobs.storing import documents, lock_until
 from jobs.verdict import Verdict
-from jobs.verifying import with_seal
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, Docking, Outcome, Sighting, StoredKind, StoredObject

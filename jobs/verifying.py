@@ -5,25 +5,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 from ulid import ULID
 
-from config.errors import ManifestInvalidError, ObjectMissingError, SealInvalidError, VaultUnavailableError
+from config.errors import ObjectMissingError, SealInvalidError, VaultUnavailableError
 from hashing import seal
 from hashing.digest import Digest
-from hashing.manifest import Manifest
+from jobs.ahead import in_order
 from jobs.node import MAIN, Node, Store
-from jobs.storing import documents
+from jobs.sealed import seal_word, with_seal
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import (
     Clip,
     IntegrityResult,
     IntegrityRun,
-    Seal,
-    SealTimestamp,
     StoredKind,
     StoredObject,
     StoredVersion,
@@ -32,6 +30,8 @@ from metadata.repo import integrity, objects
 from storage import layout
 from storage.confirm import Confirmation
 from storage.integrity import Finding, Level, Target, check
+
+_HANDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ def verify(
     """
     if level is not Level.LOCK:
         seal.load_ahead()
+    for store in node.stores:
+        store.vault.load_ahead()
     report = Report(level)
     started = time.monotonic()
     run = _begin(node, level)
@@ -84,17 +86,30 @@ def verify(
         queue = integrity.stalest(session, names, read=level is not Level.LOCK)
         report.total = integrity.count_safe(session)
     _check_register(node, run, report)
-    for index, digest in enumerate(queue):
-        if budget is not None and index and time.monotonic() - started >= budget.total_seconds():
-            report.remaining = max(0, report.total - report.checked)
-            break
-        _check_object(node, run, digest, level, report)
+    taken: list[str] = []
+
+    def in_time() -> Iterator[str]:
+        for digest in queue:
+            if budget is not None and taken and time.monotonic() - started >= budget.total_seconds():
+                return
+            taken.append(digest)
+            yield digest
+
+    for _, looked in in_order(partial(_look, node, level, report), in_time(), hands=_hands(node)):
+        _note(node, run, looked, level, report)
         if on_clip is not None:
             on_clip(report)
-    else:
+    if len(taken) == len(queue):
         _check_apart(node, names, run, level, report)
+    else:
+        report.remaining = max(0, report.total - report.checked)
     _end(node, run, report)
     return report
+
+
+def _hands(node: Node) -> int:
+    """Return how many objects to look at at once: a store far away has others ready while one is read."""
+    return 1 if len(node.vault_folders) == len(node.stores) else min(_HANDS, node.settings.docking.parallel)
 
 
 def _answering(node: Node, report: Report) -> list[str]:
@@ -134,7 +149,17 @@ def _check_register(node: Node, run: str, report: Report) -> None:
             _log_failure(session, node, run, clip, report.failed[-1])
 
 
-def _check_object(node: Node, run: str, digest: str, level: Level, report: Report) -> None:
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was found of an object: in the versions of it, and for each clip that shares it."""
+
+    digest: str
+    found: list[tuple[StoredVersion, Finding]] = field(default_factory=list)
+    clips: list[tuple[Clip, list[Failure]]] | None = None
+    """None for an object that the register does not know."""
+
+
+def _look(node: Node, level: Level, report: Report, digest: str) -> _Looked:
     """Check an object in every vault and, for every clip that shares it, its manifest and seal."""
     key = layout.clip_key(Digest.of_sha256(digest))
     with node.register.read() as session:
@@ -142,10 +167,9 @@ def _check_object(node: Node, run: str, digest: str, level: Level, report: Repor
         stored = session.get(StoredObject, digest)
         sharing = integrity.safe_clips(session, digest)
     if stored is None:  # no write of ours leaves a version of an object that the register does not know
-        _note_unknown(node, run, Failure(None, key, digest, "not-registered"), report)
-        return
+        return _Looked(digest)
     failed: dict[str, list[Failure]] = {clip.id: [] for clip in sharing}
-    found = []
+    found: list[tuple[StoredVersion, Finding]] = []
     for store, row in noted:
         with _asking(store, report) as answers:
             if not answers:
@@ -158,13 +182,21 @@ def _check_object(node: Node, run: str, digest: str, level: Level, report: Repor
                 if problem is not None:
                     failure = Failure(clip.id, clip.name, digest, store.told(problem), store.name)
                     failed[clip.id].append(failure)
+    return _Looked(digest, found, [(clip, failed[clip.id]) for clip in sharing])
+
+
+def _note(node: Node, run: str, looked: _Looked, level: Level, report: Report) -> None:
+    """Write down what was found of an object."""
+    if looked.clips is None:
+        key = layout.clip_key(Digest.of_sha256(looked.digest))
+        _note_unknown(node, run, Failure(None, key, looked.digest, "not-registered"), report)
+        return
     at = node.clock.now()
-    bytes_read = sum(finding.bytes_read for _, finding in found)
-    report.checked += len(sharing)
+    bytes_read = sum(finding.bytes_read for _, finding in looked.found)
+    report.checked += len(looked.clips)
     report.bytes_read += bytes_read
     with node.register.write() as session:
-        for clip in sharing:
-            failures = failed[clip.id]
+        for clip, failures in looked.clips:
             session.add(
                 IntegrityResult(
                     id=str(ULID()),
@@ -178,7 +210,7 @@ def _check_object(node: Node, run: str, digest: str, level: Level, report: Repor
             report.failed += failures
             for failure in failures:
                 _log_failure(session, node, run, clip, failure)
-        for row, finding in found:
+        for row, finding in looked.found:
             _note_checked(session, row, level, at, read_whole=level is Level.FULL and finding.problem is None)
 
 
@@ -225,89 +257,28 @@ def _log_failure(session: Session, node: Node, run: str, clip: Clip, failure: Fa
     integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts)
 
 
-def with_seal(
-    node: Node, store: Store, clip: Clip, stored: StoredObject, finding: Finding, level: Level
-) -> str | None:
-    """Return the object's problem, else the first one of the clip's documents in that vault, and its seal.
-
-    What another vault than the main one never had of them is no problem, and the seal is looked at once.
-    """
-    if finding.problem is not None:
-        return finding.problem
-    try:
-        with node.register.read() as session:
-            beside = list(documents(session, clip))
-            rows = {item.key: objects.versions_at(session, store.name, item.key) for item in beside}
-            sealed = session.get_one(Seal, clip.manifest_sha256)
-            stamped = session.get(SealTimestamp, clip.manifest_sha256)
-    except (ValueError, LookupError, NoResultFound):
-        return "not-sealed"
-    for item in beside:
-        if not rows[item.key]:
-            if store.name != MAIN:
-                continue
-            return f"{item.kind.value}: missing"
-        row = rows[item.key][-1]
-        content = Digest.sha256(item.data)
-        target = Target(item.key, row.version, row.size, row.lock_until, content, held=row.held)
-        problem = check(store.vault, target, level).problem
-        if problem is not None:
-            return f"{item.kind.value}: {problem}"
-    if level is Level.LOCK or store.name != MAIN:
-        return None
-    return _seal_problem(node, clip, stored, sealed) or _timestamp_problem(node, sealed, stamped)
-
-
-def _seal_problem(node: Node, clip: Clip, stored: StoredObject, sealed: Seal) -> str | None:
-    """Check the signature, and that the manifest speaks of this clip and these bytes."""
-    try:
-        seal.verify(sealed.manifest, sealed.signature, trust_roots=node.trust_roots, moment=sealed.created_at)
-        manifest = Manifest.decode(sealed.manifest)
-    except SealInvalidError as error:
-        return seal_word(error)
-    except ManifestInvalidError:
-        return "manifest"
-    chunks = objects.chunks(stored)
-    said = (manifest.clip.id, manifest.clip.sha256.hex, manifest.chunks.digest.hex)
-    if said != (clip.id, clip.sha256, chunks.root.hex):
-        return "manifest"
-    return None
-
-
-def seal_word(error: SealInvalidError) -> str:
-    """Return the word for a seal that does not hold; another station's authority may only be unknown here."""
-    return "seal-untrusted" if error.facts.get("what") == "certificate" else "seal"
-
-
-def _timestamp_problem(node: Node, sealed: Seal, stamped: SealTimestamp | None) -> str | None:
-    """Check a trusted timestamp, where its authority's roots are configured."""
-    if stamped is None or node.authority is None or not node.authority.trust_roots:
-        return None
-    roots = node.authority.trust_roots
-    try:
-        facts = seal.verify(
-            sealed.manifest, stamped.signature, trust_roots=node.trust_roots, timestamp_roots=roots
-        )
-    except SealInvalidError:
-        return "timestamp"
-    return None if facts.timestamp == stamped.time else "timestamp"
-
-
 def _check_apart(node: Node, names: list[str], run: str, level: Level, report: Report) -> None:
     """Check inventories, close-outs and poster frames in the vault and, at level ``full``, docking seals."""
     with node.register.read() as session:
         rows = integrity.documents_apart(session, names)
-    for row in rows:
+
+    def look(row: StoredVersion) -> tuple[bool, str | None]:
         store = node.store(row.vault)
+        problem, answered = None, False
         with _asking(store, report) as answers:
-            problem = _document_problem(node, store, row, level) if answers else None
-        if store.name != MAIN and report.away is not None:
+            if answers:
+                problem, answered = _document_problem(node, store, row, level), True
+        return answered, problem
+
+    for row, (answered, found) in in_order(look, rows, hands=_hands(node)):
+        if not answered:
             continue
+        store = node.store(row.vault)
         at = node.clock.now()
         with node.register.write() as session:
             _note_checked(session, row, level, at)
-            if problem is not None:
-                problem = store.told(problem)
+            if found is not None:
+                problem = store.told(found)
                 report.failed.append(Failure(None, row.key, row.sha256, problem, store.name))
                 facts = {"run": run, "problem": problem, "key": row.key}
                 events.append(

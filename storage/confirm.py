@@ -58,9 +58,11 @@ def confirm(vault: Vault, expected: Expected) -> StoredVersion:
     versions = vault.versions(expected.key)
     if not versions:
         raise ObjectMissingError(key=expected.key)
-    if versions[0].version != expected.version and _covered(vault, expected):
-        raise ObjectConflictError(key=expected.key, expected=expected.version, found=versions[0].version)
-    found = vault.head(expected.key, expected.version)
+    found = versions[0]
+    if found.version != expected.version:
+        if _covered(vault, expected):
+            raise ObjectConflictError(key=expected.key, expected=expected.version, found=found.version)
+        found = vault.head(expected.key, expected.version)
     if found.size != expected.size:
         raise DigestMismatchError(
             what=expected.key, algorithm="size", expected=str(expected.size), found=str(found.size)

@@ -86,11 +86,13 @@ def _lock_problem(vault: Vault, target: Target) -> str | None:
     versions = vault.versions(target.key)
     if not versions:
         return "missing"
-    if versions[0].version != target.version:
+    found = versions[0]
+    if found.version != target.version:
         problem = twins.on_top(vault, target.key, target.version, _same_as(target.content))
         if problem is not None:
             return problem
-    return _version_problem(vault.head(target.key, target.version), target)
+        found = vault.head(target.key, target.version)
+    return _version_problem(found, target)
 
 
 def _version_problem(found: StoredVersion, target: Target) -> str | None:

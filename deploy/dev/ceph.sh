@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # A Ceph cluster of one node with an S3 gateway, on loopback, for tests: a monitor, one OSD on a sparse file, a gateway.
-#   ceph.sh start DIR [PORT]   make it in a new folder DIR; the monitor takes the port after PORT (default 7480)
-#   ceph.sh vault DIR [PORT]   the same with a bucket for a vault; prints a station's settings, for a shell to eval
-#   ceph.sh stop DIR           end what runs there and remove DIR
-#   ceph.sh kill DIR WHAT      kill `gateway` or `osd` as a crash would, and wait until it is gone
-#   ceph.sh revive DIR WHAT    start it again; for the gateway, wait until it answers
+#   ceph.sh start DIR [PORT [GIB]]   make it in a new folder DIR; the monitor takes the port after PORT (default
+#                                    7480), and what is stored at most GIB (default 10)
+#   ceph.sh vault DIR [PORT [GIB]]   the same with a bucket for a vault; prints a station's settings, for a shell
+#                                    to eval
+#   ceph.sh stop DIR                 end what runs there and remove DIR
+#   ceph.sh kill DIR WHAT            kill `gateway` or `osd` as a crash would, and wait until it is gone
+#   ceph.sh revive DIR WHAT          start it again; for the gateway, wait until it answers
 # What pytest has to know is left in DIR/environment. The keys there are for tests and open nothing else.
 # Needs root, and the Debian packages ceph-mon, ceph-osd, radosgw and ceph-common. No systemd, no manager daemon.
 set -euo pipefail
@@ -13,11 +15,11 @@ umask 022
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 usage() {
-  sed -n '2,9s/^# //p' "$0" >&2
+  sed -n '2,11s/^# //p' "$0" >&2
   exit 2
 }
-action=${1:-} dir=${2:-} port=7480
-[[ $action != start && $action != vault ]] || port=${3:-$port}
+action=${1:-} dir=${2:-} port=7480 gib=10
+[[ $action != start && $action != vault ]] || { port=${3:-$port} gib=${4:-$gib}; }
 [[ -n $dir ]] || usage
 
 configure() {
@@ -47,7 +49,7 @@ mon data = $dir/mon
 [osd]
 osd data = $dir/osd
 osd objectstore = bluestore
-bluestore block size = 10737418240
+bluestore block size = $((gib << 30))
 bluestore block create = true
 osd memory target = 939524096
 [client.rgw]

@@ -149,16 +149,23 @@ class Bucket:
 
     def describe(self, key: str, version: str) -> StoredVersion:
         """Describe exactly this version as the store does now. Raises ObjectMissingError."""
+        return self.described(key, version)[0]
+
+    def described(self, key: str, version: str) -> tuple[StoredVersion, str | None]:
+        """Describe a version as :meth:`describe` does, with its ETag; None where that is no checksum."""
         found = self.head(key, version)
+        checksum = found.get("ServerSideEncryption", "AES256") == "AES256"  # other encryption makes another
         mode = _MODES.get(found.get("ObjectLockMode", ""), LockMode.NONE)
-        return StoredVersion(
+        until = None if mode is LockMode.NONE else found["ObjectLockRetainUntilDate"].astimezone(UTC)
+        stored = StoredVersion(
             key=key,
             version=version,
             size=found["ContentLength"],
             lock_mode=mode,
-            lock_until=None if mode is LockMode.NONE else found["ObjectLockRetainUntilDate"].astimezone(UTC),
+            lock_until=until,
             held=found.get("ObjectLockLegalHoldStatus") == "ON",
         )
+        return stored, bare(found["ETag"]) if checksum else None
 
     def put(self, key: str, data: bytes, until: datetime) -> str | None:
         """Upload a small object in one request; return its version if the store said it."""

@@ -8,7 +8,8 @@
 4. After any failure but trouble with the network the upload is ended in the store. After that trouble, and
    after a kill, it stays and goes on later.
 
-Memory: at most ``IN_FLIGHT + 1`` parts for each vault, however many files are under way.
+Memory: at most ``IN_FLIGHT + 1`` parts for each vault, however many files are under way. One file after the
+other: files that shared the line would all be through at once, and then nothing is ready to be sent.
 """
 
 import base64
@@ -19,7 +20,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 
 from config.errors import DigestMismatchError, VaultUnavailableError
 from hashing.digest import Algorithm, Digest
@@ -51,6 +52,7 @@ class Multipart:
         self._uploads = uploads
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="sealdock-part")
         self._room = BoundedSemaphore(IN_FLIGHT + 1)
+        self._line = Lock()
         self._swept = False
 
     def send(self, key: str, source: int, *, digest: Digest, size: int, until: datetime, what: str) -> Sent:
@@ -122,20 +124,21 @@ class Multipart:
         seen = 0
         running: list[Future[bytes]] = []
         try:
-            for number, offset in enumerate(range(0, begun.size, begun.part_size), start=1):
-                self._room.acquire()
-                try:
-                    data = _read(source, offset, begun.part_size, what)
-                    part = self._pool.submit(self._send_part, begun, number, data, there.get(number))
-                except BaseException:
-                    self._room.release()
-                    raise
-                part.add_done_callback(lambda _: self._room.release())
-                running.append(part)
-                hasher.update(data)
-                seen += len(data)
-                if any(item.done() and item.exception() for item in running):
-                    break
+            with self._line:
+                for number, offset in enumerate(range(0, begun.size, begun.part_size), start=1):
+                    self._room.acquire()
+                    try:
+                        data = _read(source, offset, begun.part_size, what)
+                        part = self._pool.submit(self._send_part, begun, number, data, there.get(number))
+                    except BaseException:
+                        self._room.release()
+                        raise
+                    part.add_done_callback(lambda _: self._room.release())
+                    running.append(part)
+                    hasher.update(data)
+                    seen += len(data)
+                    if any(item.done() and item.exception() for item in running):
+                        break
             wait(running, return_when=FIRST_EXCEPTION)
         finally:
             for part in running:

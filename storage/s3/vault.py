@@ -15,6 +15,7 @@ A put that was cut off is repeated: it goes on with its upload, or finds the obj
 import hashlib
 import io
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -35,7 +36,7 @@ from hashing.digest import Algorithm, Digest
 from storage.layout import check_key, is_key
 from storage.read_back import compare
 from storage.s3.address import Address
-from storage.s3.bucket import Bucket, bare, whole_seconds
+from storage.s3.bucket import Bucket, whole_seconds
 from storage.s3.client import Credentials, open_client
 from storage.s3.faults import AbsentError, RejectedError
 from storage.s3.multipart import PART, Multipart
@@ -92,6 +93,15 @@ class S3Vault:
         """Check that the bucket is there, keeps versions and can lock them; see ``Vault.prepare``."""
         with self._errors():
             self._bucket.check()
+
+    def load_ahead(self) -> None:
+        """Begin to load boto3, which takes half a second; see ``Vault.load_ahead``."""
+
+        def load() -> None:
+            with suppress(Exception):  # the first use meets it again, and tells
+                _ = self._bucket
+
+        threading.Thread(target=load, name="sealdock-load", daemon=True).start()
 
     def close(self) -> None:
         """Close connections and end threads."""
@@ -164,7 +174,7 @@ class S3Vault:
         moment = whole_seconds(as_utc(until))
         check_key(key)
         with self._turn(key):
-            return self._extend(key, version, moment)
+            return self._lock(self._bucket.describe(key, version), moment)
 
     def hold(self, key: str, version: str, *, held: bool) -> StoredVersion:
         """Put a legal hold on a version or lift it; see ``Vault.hold``. Returns what the store says."""
@@ -245,12 +255,14 @@ class S3Vault:
         version, etag = upload()
         if version is None:  # a repeated request: the first one's answer was lost
             version = self._newest(wanted.key)
-        stored = self._lock_at_least(wanted, version)
+        present, checksum = self._bucket.described(wanted.key, version)
+        stored = self._lock_at_least(wanted, present)
         what = f"{self.url}: {wanted.key}"
         if stored.size != wanted.size:
             raise DigestMismatchError(what=what, algorithm="size", expected=wanted.size, found=stored.size)
-        compared = self._check_etag(wanted.key, version, etag)
-        if self._full or not compared:
+        if checksum not in (None, etag):
+            raise DigestMismatchError(what=what, algorithm="etag", expected=etag, found=checksum)
+        if self._full or checksum is None:
             found = (stored.size, self._hash(wanted.key, version, stored.size))
             compare(found=found, expected=(wanted.size, wanted.digest), what=what)
             stored = replace(stored, read_back=ReadBack.STORE)
@@ -264,18 +276,6 @@ class S3Vault:
                 return entry.version
         raise VaultUnavailableError(vault=self.url, problem="the upload was ended in the store")
 
-    def _check_etag(self, key: str, version: str, expected: str) -> bool:
-        """Compare the ETag; False where it is no checksum, as some encryption makes it."""
-        found = self._bucket.head(key, version)
-        etag = bare(found["ETag"])
-        if found.get("ServerSideEncryption", "AES256") != "AES256":
-            return False
-        if etag != expected:
-            raise DigestMismatchError(
-                what=f"{self.url}: {key}", algorithm="etag", expected=expected, found=etag
-            )
-        return True
-
     def _adopt(self, wanted: _Wanted) -> StoredVersion | None:
         """Hash what is there, earliest first, and adopt the first with the right bytes; None without any.
 
@@ -288,25 +288,25 @@ class S3Vault:
                 continue
             found = self._hash(wanted.key, entry.version, entry.size)
             if found == wanted.digest and entry.size == wanted.size:
+                present = self._bucket.describe(wanted.key, entry.version)
                 if adopted is None:
-                    locked = self._lock_at_least(wanted, entry.version)
+                    locked = self._lock_at_least(wanted, present)
                     adopted = replace(locked, adopted=True, read_back=ReadBack.STORE)
                 else:
                     with suppress(VaultRefusedError, LockMissingError):  # another's, and no harm either way
-                        self._lock_at_least(wanted, entry.version)
+                        self._lock_at_least(wanted, present)
         if adopted is None and found is not None:
             raise ObjectConflictError(key=wanted.key, expected=str(wanted.digest), found=str(found))
         return adopted
 
-    def _lock_at_least(self, wanted: _Wanted, version: str) -> StoredVersion:
+    def _lock_at_least(self, wanted: _Wanted, present: StoredVersion) -> StoredVersion:
         """Lock a version as is wanted, or leave it the later date it has: perhaps the bucket's own."""
-        present = self._bucket.describe(wanted.key, version)
-        if present.lock_until is not None and present.lock_until > wanted.until:
-            wanted = replace(wanted, until=present.lock_until)
-        return self._extend(wanted.key, version, wanted.until)
+        until = wanted.until if present.lock_until is None else max(present.lock_until, wanted.until)
+        return self._lock(present, until)
 
-    def _extend(self, key: str, version: str, until: datetime) -> StoredVersion:
-        present = self._bucket.describe(key, version)
+    def _lock(self, present: StoredVersion, until: datetime) -> StoredVersion:
+        """Lock a version of which the store just said what it is, and return what it says then."""
+        key, version = present.key, present.version
         if present.lock_until is not None and until < present.lock_until:
             raise LockShorteningError(key=key, current=present.lock_until, asked=until)
         if (present.lock_mode, present.lock_until) == (LockMode.COMPLIANCE, until):
