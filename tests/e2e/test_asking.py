@@ -34,6 +34,7 @@ def test_filters_that_find_nothing(home: Station, docked: dict[str, Any]) -> Non
     assert len(home.json("clips", "--recorder", docked["recorder"])) >= len(docked["clips"])
 
 
+@pytest.mark.slow
 def test_who_carries_a_recorder(station: Station, tmp_path: Path) -> None:
     recorder = station.dock(make_card(tmp_path / "card", {"1.MP4": b"1"}))["recorder"]
 
@@ -56,6 +57,7 @@ def test_who_carries_a_recorder(station: Station, tmp_path: Path) -> None:
     assert "  2  2026-03-02 08:00 - 2026-03-03 08:00" in station.ok("recorders", "list").text
 
 
+@pytest.mark.slow
 def test_times_are_spelled_in_one_way(home: Station, docked: dict[str, Any]) -> None:
     told = ("status", "clips", "keys list", "recorders list", "clock", "case list", "alerts list --all")
     answers = [docked, *(home.json(*command.split()) for command in told)]
