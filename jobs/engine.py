@@ -42,6 +42,8 @@ _READY = b"ready"
 
 _POLL_SECONDS = 0.5
 _SERVICE_POLL_SECONDS = 2.0
+_SERVICE_DERIVE_SECONDS = 5.0
+"""A look at a queue is most of what a service at rest does, and previews are not urgent."""
 _BACKGROUND_SECONDS = 60.0
 _STARTING_LOOKS = 60
 _DOCKINGS_AT_ONCE = 16
@@ -108,9 +110,10 @@ class Executor:
         finally:
             log.disabled = False
         logs.adopt("dbos")
-        pause = _SERVICE_POLL_SECONDS if self._service else _POLL_SECONDS
-        DBOS.register_queue(DOCKINGS, worker_concurrency=_DOCKINGS_AT_ONCE, polling_interval_sec=pause)
-        DBOS.register_queue(DERIVE, worker_concurrency=_DERIVE_AT_ONCE, polling_interval_sec=pause)
+        docking = _SERVICE_POLL_SECONDS if self._service else _POLL_SECONDS
+        derive = _SERVICE_DERIVE_SECONDS if self._service else _POLL_SECONDS
+        DBOS.register_queue(DOCKINGS, worker_concurrency=_DOCKINGS_AT_ONCE, polling_interval_sec=docking)
+        DBOS.register_queue(DERIVE, worker_concurrency=_DERIVE_AT_ONCE, polling_interval_sec=derive)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

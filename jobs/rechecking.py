@@ -151,7 +151,7 @@ def _note(session: Session, node: Node, store: Store, docking: Docking, clip: Cl
     facts = {"run": docking.id, "problem": store.told(problem)}
     actor = outcomes.operator(docking)
     events.append(session, kind, actor, at, attempt=attempt, clip=clip.id, docking=docking.id, facts=facts)
-    integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts)
+    integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts, once=True)
 
 
 def _attempt(store: Store, docking: Docking) -> str:

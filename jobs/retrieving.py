@@ -155,10 +155,12 @@ def _note_problem(node: Node, store: Store, clip: Clip, key: str, error: Sealdoc
     facts = {"during": "retrieval", "key": key} | store.fact()
     with node.register.write() as session:
         if isinstance(error, DigestMismatchError):
-            integrity.raise_alert(session, "digest", node.clock.now(), clip=clip.id, facts=facts)
+            integrity.raise_alert(session, "digest", node.clock.now(), clip=clip.id, facts=facts, once=True)
         elif isinstance(error, ObjectMissingError) and len(node.stores) > 1:
             facts["problem"] = store.told("missing")
-            integrity.raise_alert(session, "integrity", node.clock.now(), clip=clip.id, facts=facts)
+            integrity.raise_alert(
+                session, "integrity", node.clock.now(), clip=clip.id, facts=facts, once=True
+            )
 
 
 def _write_beside(target: Path, document: Document) -> None:

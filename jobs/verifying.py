@@ -234,7 +234,7 @@ def _note_unknown(node: Node, run: str, failure: Failure, report: Report) -> Non
     report.failed.append(failure)
     facts = {"run": run, "problem": failure.problem, "key": failure.name}
     with node.register.write() as session:
-        integrity.raise_alert(session, "integrity", node.clock.now(), facts=facts)
+        integrity.raise_alert(session, "integrity", node.clock.now(), facts=facts, once=True)
 
 
 def _note_checked(
@@ -254,7 +254,7 @@ def _log_failure(session: Session, node: Node, run: str, clip: Clip, failure: Fa
     attempt = run if failure.vault == MAIN else f"{run}/{failure.vault}"
     kind = EventKind.INTEGRITY_FAILED
     events.append(session, kind, node.actor, at, attempt=attempt, clip=clip.id, facts=facts)
-    integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts)
+    integrity.raise_alert(session, "integrity", at, clip=clip.id, facts=facts, once=True)
 
 
 def _check_apart(node: Node, names: list[str], run: str, level: Level, report: Report) -> None:
@@ -290,7 +290,7 @@ def _check_apart(node: Node, names: list[str], run: str, level: Level, report: R
                     subject=row.id,
                     facts=facts,
                 )
-                integrity.raise_alert(session, "integrity", at, facts=facts)
+                integrity.raise_alert(session, "integrity", at, facts=facts, once=True)
 
 
 def _document_problem(node: Node, store: Store, row: StoredVersion, level: Level) -> str | None:

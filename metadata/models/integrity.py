@@ -43,7 +43,7 @@ class Alert(Base):
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
     kind: Mapped[str] = mapped_column(String(32), index=True)
-    clip_id: Mapped[str | None] = mapped_column(ForeignKey("clip.id"))
+    clip_id: Mapped[str | None] = mapped_column(ForeignKey("clip.id"), index=True)
     facts: Mapped[dict[str, Any]]
     at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

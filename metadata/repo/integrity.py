@@ -20,6 +20,8 @@ from metadata.models import (
 from metadata.states import SAFE
 
 _SHORTEST_NAME = 6
+_COMPARED = 1000
+"""So many standing alerts a new one is compared with, lest many failures take for ever."""
 _APART = (StoredKind.INVENTORY, StoredKind.CLOSE, StoredKind.DOCKING_SEAL, StoredKind.DERIVED)
 
 
@@ -86,13 +88,44 @@ def safe_clips(session: Session, sha256: str) -> list[Clip]:
 
 
 def raise_alert(
-    session: Session, kind: str, at: datetime, *, clip: str | None = None, facts: Mapping[str, Any]
+    session: Session,
+    kind: str,
+    at: datetime,
+    *,
+    clip: str | None = None,
+    facts: Mapping[str, Any],
+    once: bool = False,
 ) -> Alert:
-    """Add an alert."""
+    """Add an alert; with ``once``, return the same one instead if it still wants somebody.
+
+    The same: of this kind and clip, with the same facts but for the run that found it. A check that is
+    repeated every night must not bury what is new below what is known.
+    """
+    if once:
+        for standing in _standing(session, kind, clip):
+            if _apart_from_run(standing.facts) == _apart_from_run(facts):
+                return standing
     row = Alert(id=str(ULID()), kind=kind, clip_id=clip, facts=dict(facts), at=at)
     session.add(row)
     session.flush()
     return row
+
+
+def _standing(session: Session, kind: str, clip: str | None) -> Sequence[Alert]:
+    """Return the newest alerts of a kind and clip that nobody acknowledged and that have not ended."""
+    query = (
+        select(Alert)
+        .outerjoin(AlertAcknowledgement, AlertAcknowledgement.alert_id == Alert.id)
+        .where(Alert.kind == kind, Alert.clip_id == clip)
+        .where(AlertAcknowledgement.id.is_(None), Alert.ended_at.is_(None))
+        .order_by(Alert.id.desc())
+        .limit(_COMPARED)
+    )
+    return session.scalars(query).all()
+
+
+def _apart_from_run(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if name != "run"}
 
 
 def has_alert(session: Session, kind: str, facts: Mapping[str, Any]) -> bool:

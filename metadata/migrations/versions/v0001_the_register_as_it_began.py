@@ -376,6 +376,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
     )
     with op.batch_alter_table("alert", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alert_clip_id"), ["clip_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_alert_kind"), ["kind"], unique=False)
 
     op.create_table(
@@ -638,6 +639,7 @@ def downgrade() -> None:
     op.drop_table("alert_acknowledgement")
     with op.batch_alter_table("alert", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_alert_kind"))
+        batch_op.drop_index(batch_op.f("ix_alert_clip_id"))
 
     op.drop_table("alert")
     op.drop_table("progress")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from hashing.digest import Algorithm
 from hashing.reader import Reading, read_through
-from metadata.models import AlertAcknowledgement, Derivative, StoredKind
+from metadata.models import Alert, AlertAcknowledgement, Derivative, StoredKind
 from metadata.repo import integrity, objects
 from metadata.repo.objects import Stored
 from tests.support.register import ACTOR, AT, add_clip
@@ -136,6 +136,28 @@ def test_what_still_wants_derivatives(session: Session) -> None:
     session.add(Derivative(clip_id=done.id, sampled_frames=0, at=AT))
     session.flush()
     assert integrity.underived(session) == [video.id]
+
+
+def test_the_same_alert_is_raised_once_until_somebody_answers(session: Session) -> None:
+    clip, other = add_clip(session), add_clip(session)
+
+    def found(run: str, problem: str = "digest", of: str | None = clip.id) -> Alert:
+        facts = {"run": run, "problem": problem}
+        return integrity.raise_alert(session, "integrity", AT, clip=of, facts=facts, once=True)
+
+    first = found("1")
+    assert found("2") is first
+    assert len({item.id for item in (first, found("2", "size"), found("2", of=other.id))}) == 3
+    without = found("2", of=None)
+    assert without is not first
+    assert found("3", of=None) is without
+    session.add(
+        AlertAcknowledgement(id="a", alert_id=first.id, actor={}, at=AT, note="its disk was exchanged")
+    )
+    session.flush()
+    assert found("4") is not first
+    integrity.end_alerts(session, "integrity", AT)
+    assert found("5", of=None) is not without
 
 
 def test_alerts(session: Session) -> None:
