@@ -152,13 +152,14 @@ class _Listing:
         self._ahead: tuple[Listed, ...] | None = next(self._groups, None)
 
     def has(self, key: str, noted: dict[str, StoredVersion]) -> bool:
-        """Tell whether the vault lists the version that the register confirmed."""
+        """Tell whether the vault lists the version that the register confirmed, with its size."""
         while self._ahead is not None and self._ahead[0].key < key:
             self._ahead = next(self._groups, None)
         row = noted.get(key)
         if row is None or row.confirmed_at is None or self._ahead is None or self._ahead[0].key != key:
             return False
-        return any(found.version == row.version and not found.marker for found in self._ahead)
+        said = (row.version, row.size, False)
+        return any((found.version, found.size, found.marker) == said for found in self._ahead)
 
 
 def _try(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pair import KILLED, Pair, with_second
-from tests.support.station import WRITTEN, Station, clip_key, digest_of, flip, make_card
+from tests.support.station import WRITTEN, Station, clip_key, digest_of, flip, make_card, writable
 from tests.support.tsa import Behaviour, authority
 
 pytestmark = pytest.mark.slow
@@ -145,6 +145,15 @@ def test_an_old_home_is_given_one(station: Station, card: Path) -> None:
     assert (report.json["copied"], report.json["failed"]) == (1, 1)
     assert report.json["failures"] == [{"key": clip_key(A), "problem": "digest-mismatch"}]
     assert pair.json("status")["alert_counts"]["copy-failed"] == 1
+
+
+def test_copying_names_one_whose_length_changed(pair: Pair, card: Path) -> None:
+    assert pair.dock(card)["ok"]
+    with writable(pair.second / clip_key(A)) as path:
+        path.write_bytes(path.read_bytes() + b"x")
+    report = pair.run("vault", "copy", "--json").expect(83)
+    assert report.json["failures"] == [{"key": clip_key(A), "problem": "object-conflict"}]
+    assert report.json["copied"] == 0
 
 
 def test_retrieve_falls_back(pair: Pair, card: Path, tmp_path: Path) -> None:

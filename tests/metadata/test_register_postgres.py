@@ -25,7 +25,7 @@ from metadata.events import EventKind
 from metadata.models import CustodyEvent
 from metadata.register import Register
 from tests.support.engines import only
-from tests.support.postgres import Cluster, Place, connect
+from tests.support.postgres import Cluster, Place, connect, drop
 from tests.support.register import ACTOR, AT, opened
 
 SHORT = timedelta(milliseconds=100)
@@ -211,12 +211,12 @@ def test_a_server_that_is_not_there(place: Place) -> None:
 def test_an_encoding_that_cannot_hold_every_name(place: Place) -> None:
     with closing(connect(place.owner)) as owner:
         owner.execute(b"CREATE DATABASE latin TEMPLATE template0 ENCODING LATIN1 LOCALE 'C'")
-        try:
-            with changed(place, database="latin") as register, pytest.raises(RegisterRefusedError) as raised:
-                register.check_version()
-            assert "LATIN1" in raised.value.sentence()
-        finally:
-            owner.execute(b"DROP DATABASE latin WITH (FORCE)")
+    try:
+        with changed(place, database="latin") as register, pytest.raises(RegisterRefusedError) as raised:
+            register.check_version()
+        assert "LATIN1" in raised.value.sentence()
+    finally:
+        drop(place.owner, "latin")
 
 
 class Elsewhere:

@@ -33,7 +33,7 @@ class Lie(Enum):
     FEWER_BYTES = auto()
     NO_LOCK = auto()
     DROPS_LOCK = auto()
-    """The lock is shown twice, then it is gone."""
+    """The lock is shown once, then it is gone."""
     DROPS_LOCK_LATER = auto()
     SHORTER_LOCK = auto()
     GOVERNANCE = auto()
@@ -244,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
             data, mode, until = kept.data, kept.mode, kept.until
             if store.about(key, Lie.OTHER_BYTES_LATER) and data:
                 data = bytes([data[0] ^ 1]) + data[1:]
-            if store.about(key, Lie.DROPS_LOCK) and kept.heads > 2:
+            if store.about(key, Lie.DROPS_LOCK) and kept.heads > 1:
                 kept.mode = kept.until = mode = until = ""
             if store.about(key, Lie.DROPS_LOCK_LATER):
                 mode = until = ""

@@ -50,18 +50,7 @@ class Server:
         try:
             yield self.place(name)
         finally:
-            self._drop(name)
-
-    def _drop(self, name: str) -> None:
-        """Drop a database. The server's own housekeeping may be in it; no owner ends that, it ends soon."""
-        for _ in range(_TRIES):
-            try:
-                self.run(f"DROP DATABASE {name} WITH (FORCE)")
-            except (InsufficientPrivilege, ObjectInUse):
-                time.sleep(1)
-            else:
-                return
-        self.run(f"DROP DATABASE {name} WITH (FORCE)")
+            drop(self.owner_url, name)
 
     def run(self, statement: str) -> None:
         with closing(connect(self.owner_url)) as owner:
@@ -123,3 +112,17 @@ def connect(url: str) -> "psycopg.Connection[tuple[object, ...]]":
 
 def _in(url: str, database: str) -> str:
     return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def drop(owner_url: str, name: str) -> None:
+    """Drop a database. The server's own housekeeping may be in it; no owner ends that, it ends soon."""
+    for left in reversed(range(_TRIES)):
+        try:
+            with closing(connect(owner_url)) as owner:
+                owner.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        except (InsufficientPrivilege, ObjectInUse):
+            if not left:
+                raise
+            time.sleep(1)
+        else:
+            return
