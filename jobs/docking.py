@@ -133,9 +133,6 @@ def bring_in(docking_id: str) -> None:
     ]
     for hand in hands:
         hand.start()
-    if hands:
-        for store in node.stores:
-            store.vault.load_ahead()
     # Signing waits until the first clips are under way: it needs nothing from the card.
     _persistent(lambda: closing.seal_inventory(node, docking_id))
     for hand in hands:

@@ -76,8 +76,6 @@ def verify(
     """
     if level is not Level.LOCK:
         seal.load_ahead()
-    for store in node.stores:
-        store.vault.load_ahead()
     report = Report(level)
     started = time.monotonic()
     run = _begin(node, level)

@@ -92,9 +92,6 @@ class LocalVault:
         """Make the folders, as ``create`` does; see ``Vault.prepare``."""
         self.create(self.root)
 
-    def load_ahead(self) -> None:
-        """Do nothing: it is all there; see ``Vault.load_ahead``."""
-
     def close(self) -> None:
         """Do nothing: no folder stays open."""
 

@@ -120,9 +120,6 @@ class Vault(Protocol):
         Raises VaultWithoutLockError for a store that cannot lock.
         """
 
-    def load_ahead(self) -> None:
-        """Begin to load what the first use needs, where that takes long; returns at once and never fails."""
-
     def close(self) -> None:
         """Give connections and threads back."""
 

@@ -15,7 +15,6 @@ A put that was cut off is repeated: it goes on with its upload, or finds the obj
 import hashlib
 import io
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -93,15 +92,6 @@ class S3Vault:
         """Check that the bucket is there, keeps versions and can lock them; see ``Vault.prepare``."""
         with self._errors():
             self._bucket.check()
-
-    def load_ahead(self) -> None:
-        """Begin to load boto3, which takes half a second; see ``Vault.load_ahead``."""
-
-        def load() -> None:
-            with suppress(Exception):  # the first use meets it again, and tells
-                _ = self._bucket
-
-        threading.Thread(target=load, name="sealdock-load", daemon=True).start()
 
     def close(self) -> None:
         """Close connections and end threads."""
