@@ -83,6 +83,11 @@ def time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def integer(value: int) -> int | str:
+    """Return an integer as it stands in a document: a decimal string beyond 2^53."""
+    return value if -_EXACT <= value <= _EXACT else str(value)
+
+
 def _plain(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one case a line
     if depth > MAX_DEPTH:
         raise ValueError(f"deeper than {MAX_DEPTH} levels")
@@ -91,7 +96,7 @@ def _plain(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one case a line
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
-        return value if -_EXACT <= value <= _EXACT else str(value)
+        return integer(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("NaN and infinities have no JSON")

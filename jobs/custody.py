@@ -41,6 +41,7 @@ def tag(node: Node, references: Sequence[str], category: str) -> list[Clip]:
         found = [clips.resolve(session, reference) for reference in references]
         for clip in found:
             row = clips.add_tag(session, clip.id, category, node.actor.to_json(), at)
+            set_legal_date(session, node, clip)
             if row is not None:
                 events.append(
                     session,
@@ -51,7 +52,6 @@ def tag(node: Node, references: Sequence[str], category: str) -> list[Clip]:
                     clip=clip.id,
                     facts={"category": category},
                 )
-            set_legal_date(session, node, clip)
     extend_locks(node, [clip.id for clip in found])
     return found
 
@@ -63,16 +63,16 @@ def link(node: Node, references: Sequence[str], number: str, *, move: bool) -> l
         case = cases.get(session, number)
         found = [clips.resolve(session, reference) for reference in references]
         for clip in found:
-            _link(session, clip, case, "manual", node.actor, at, move=move)
-            set_legal_date(session, node, clip)
+            _link(session, node, clip, case, "manual", node.actor, at, move=move)
     extend_locks(node, [clip.id for clip in found])
     return found
 
 
 def _link(
-    session: Session, clip: Clip, case: Case, method: str, actor: Actor, at: datetime, *, move: bool
+    session: Session, node: Node, clip: Clip, case: Case, method: str, actor: Actor, at: datetime, *, move: bool
 ) -> None:
     row, left = cases.link(session, clip.id, case, method, actor.to_json(), at, move=move)
+    set_legal_date(session, node, clip)
     if row is None:
         return
     if left is not None:
@@ -103,7 +103,7 @@ def link_by_window(session: Session, node: Node, clip: Clip, actor: Actor, at: d
     windows = cases.windows(session, clip.officer_id)
     found = linking.candidates(clip.officer_id, clip.recorded_start, windows, node.settings.linking.buffer)
     if len(found) == 1:
-        _link(session, clip, session.get_one(Case, found[0]), "auto", actor, at, move=False)
+        _link(session, node, clip, session.get_one(Case, found[0]), "auto", actor, at, move=False)
         return "linked"
     if found and cases.note_candidates(session, clip.id, found, at):
         numbers = [session.get_one(Case, case_id).number for case_id in found]
@@ -134,7 +134,6 @@ def relink(node: Node, officers: Iterable[str]) -> LinkTally:
         for clip in session.scalars(unlinked).all():
             outcome = link_by_window(session, node, clip, node.actor, at)
             if outcome == "linked":
-                set_legal_date(session, node, clip)
                 linked.append(clip.id)
             ambiguous += outcome == "ambiguous"
     extend_locks(node, linked)

@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.orm import Session
 from ulid import ULID
 
 from config.times import spelled
@@ -25,11 +24,15 @@ from jobs.acceptance import Unknown
 from jobs.node import Node
 from metadata import events
 from metadata.actor import Actor
+from metadata.changes import WritingSession
 from metadata.clock import ClockReading
 from metadata.events import EventKind
 from metadata.models import Clip, Docking, Outcome, Recorder
 from metadata.repo import clips, dockings, integrity, recorders
 from metadata.states import SAFE, ClipState
+
+_PAGE = 500
+"""Files of a card whose rows one event tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def _identity(node: Node, source: FolderSource, recognition: Recognition) -> str
 
 
 def _write(
-    session: Session,
+    session: WritingSession,
     node: Node,
     source: FolderSource,
     request: DockingRequest,
@@ -119,12 +122,6 @@ def _write(
             inventory_seal=b"",
         )
     )
-    session.flush()
-    reread = request.reread or not source.volume.lasting
-    total = _sightings(session, request.id, recorder, listing, recognition, at, reread=reread)
-    if not recorder.accepted:
-        acceptance.quarantine(session, recorder, request.id, request.operator, at)
-    dockings.start_progress(session, request.id, total, at)
     events.append(
         session,
         EventKind.INVENTORIED,
@@ -140,6 +137,10 @@ def _write(
             "clock": clock.to_json(),
         },
     )
+    total = _sightings(session, request, recorder, listing, recognition, at, reread=not source.volume.lasting)
+    dockings.start_progress(session, request.id, total, at)
+    if not recorder.accepted:
+        acceptance.quarantine(session, recorder, request.id, request.operator, at)
     if not clock.plausible:
         integrity.raise_alert(
             session, "clock-implausible", at, facts={"docking": request.id, "clock": spelled(at)}
@@ -148,7 +149,7 @@ def _write(
     return recorder.id
 
 
-def _watch_key(session: Session, node: Node, at: datetime) -> None:
+def _watch_key(session: WritingSession, node: Node, at: datetime) -> None:
     """Raise one alert for a station key that is about to expire, or has expired."""
     expires = node.signer.expires_at
     if expires - at > node.settings.keys.expiry_warning:
@@ -167,8 +168,8 @@ def _head(head: Docking) -> Mapping[str, Any]:
 
 
 def _sightings(
-    session: Session,
-    docking_id: str,
+    session: WritingSession,
+    request: DockingRequest,
     recorder: Recorder,
     listing: Listing,
     recognition: Recognition,
@@ -176,35 +177,48 @@ def _sightings(
     *,
     reread: bool,
 ) -> int:
-    """Write a row per sighting, and per clip seen for the first time; return the bytes to read."""
+    """Write a row per sighting, and per clip seen for the first time; return the bytes to read.
+
+    A card may hold 100,000 files: their rows are written past the unit of work, an event for each page.
+    """
     known = clips.known(session, recorder.id)
     total = 0
-    # A card may hold 100,000 files: their rows are written past the unit of work.
-    new_clips: list[dict[str, Any]] = []
-    seen: list[dict[str, Any]] = []
-    for position, entry in enumerate(listing.entries):
-        clip, outcome = _decide(entry, known.get(entry.path, []), reread=reread)
-        if clip is None:
-            clip_id = str(ULID())
-            new_clips.append(_new_clip(clip_id, entry, recorder, recognition, docking_id, at))
-        else:
-            clip_id = clip.id
-        if clip is not None and outcome is Outcome.TO_READ:
-            _take_up(clip, entry, docking_id)
-        total += entry.size if outcome is not Outcome.NOT_READ_AGAIN else 0
-        seen.append(
-            {
-                "id": str(ULID()),
-                "docking_id": docking_id,
-                "position": position,
-                "clip_id": clip_id,
-                "size": entry.size,
-                "mtime_ns": entry.mtime_ns,
-                "outcome": outcome.value,
-            }
+    for first in range(0, len(listing.entries), _PAGE):
+        page = listing.entries[first : first + _PAGE]
+        new_clips: list[dict[str, Any]] = []
+        seen: list[dict[str, Any]] = []
+        for position, entry in enumerate(page, start=first):
+            clip, outcome = _decide(entry, known.get(entry.path, []), reread=request.reread or reread)
+            if clip is None:
+                clip_id = str(ULID())
+                new_clips.append(_new_clip(clip_id, entry, recorder, recognition, request.id, at))
+            else:
+                clip_id = clip.id
+            if clip is not None and outcome is Outcome.TO_READ:
+                _take_up(clip, entry, request.id)
+            total += entry.size if outcome is not Outcome.NOT_READ_AGAIN else 0
+            seen.append(
+                {
+                    "id": str(ULID()),
+                    "docking_id": request.id,
+                    "position": position,
+                    "clip_id": clip_id,
+                    "size": entry.size,
+                    "mtime_ns": entry.mtime_ns,
+                    "outcome": outcome.value,
+                }
+            )
+        session.flush()
+        dockings.add_sightings(session, new_clips, seen)
+        events.append(
+            session,
+            EventKind.FOUND,
+            request.operator,
+            at,
+            attempt=f"{request.id}/{first}",
+            docking=request.id,
+            facts={"first": first, "count": len(page), "new": len(new_clips)},
         )
-    session.flush()
-    dockings.add_sightings(session, new_clips, seen)
     return total
 
 

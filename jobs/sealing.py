@@ -252,6 +252,7 @@ def _write(
         )
         session.flush()
         add_timestamp(session, node, sealed.digest.hex, sealed.stamped, sealed.stamped_at)
+        set_legal_date(session, node, row)
         events.append(
             session,
             EventKind.SEALED,
@@ -268,7 +269,6 @@ def _write(
             },
         )
         link_by_window(session, node, row, actor, at)
-        set_legal_date(session, node, row)
     told.sealed(clip, docking)
     return Verdict.DONE
 

@@ -333,5 +333,6 @@ def _end(node: Node, run: str, report: Report) -> None:
                 "checked": report.checked,
                 "failed": len(report.failed),
                 "remaining": report.remaining,
+                "results": f"sha256:{integrity.results_root(session, run).hex()}",
             },
         )

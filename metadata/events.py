@@ -12,13 +12,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.orm import Session
+from ulid import ULID
 
 from hashing import canonical
-from hashing.merkle import leaf_hash
+from hashing.merkle import leaf_hash, root
 from metadata.actor import Actor
-from metadata.models import CustodyEvent
+from metadata.changes import WritingSession
+from metadata.models import CustodyEvent, LedgerNode
 
 SCHEMA = "sealdock.event/1"
 SALT_BYTES = 32
@@ -27,6 +29,21 @@ SALT_BYTES = 32
 _TABLE = CustodyEvent.__table__
 _LAST = select(func.max(_TABLE.c.sequence))
 _INSERT = insert(CustodyEvent.__table__)  # type: ignore[arg-type]
+_LEAVES = (
+    select(_TABLE.c.leaf_hash)
+    .where(_TABLE.c.sequence.between(bindparam("first"), bindparam("last")))
+    .order_by(_TABLE.c.sequence)
+)
+_NODE = insert(LedgerNode.__table__)  # type: ignore[arg-type]
+_NODES = (
+    select(LedgerNode.hash)
+    .where(LedgerNode.level == bindparam("level"))
+    .where(LedgerNode.position.between(bindparam("first"), bindparam("last")))
+    .order_by(LedgerNode.position)
+)
+
+TILE_WIDTH = 256
+"""Leaves under one node of level 1, nodes under one of the next (C2SP tlog-tiles, height 8)."""
 
 
 class EventKind(StrEnum):
@@ -35,6 +52,7 @@ class EventKind(StrEnum):
     INITIALISED = "initialised"
     STATION_JOINED = "station-joined"
     INVENTORIED = "inventoried"
+    FOUND = "found"
     OFFLOADED = "offloaded"
     SEALED = "sealed"
     TIMESTAMPED = "timestamped"
@@ -73,6 +91,7 @@ class EventKind(StrEnum):
     PREFLIGHT = "preflight"
     HOLD_SET = "hold-set"
     HOLD_RELEASED = "hold-released"
+    NOTED = "noted"
 
 
 def append(
@@ -91,30 +110,40 @@ def append(
 
     The key (subject, kind, attempt) is unique: a step that is repeated after a crash cannot log
     its event twice. ``subject`` defaults to the clip, else the docking. The caller's transaction
-    must hold the register's write lock, since the sequence has no gaps.
+    must hold the register's write lock, since the sequence has no gaps. The event takes along what the
+    transaction has written since its last one (metadata.changes).
     """
     about = subject or clip or docking
     if about is None:
         raise ValueError("an event is about a clip, a docking or a named subject")
+    if not isinstance(session, WritingSession):
+        raise TypeError("events are appended in a transaction of Register.write")
     session.flush()  # what the event is about comes first
     connection = session.connection()
-    last = connection.scalar(_LAST)
-    sequence = 0 if last is None else last + 1
-    body = canonical.encode(
-        {
-            "schema": SCHEMA,
-            "sequence": sequence,
-            "kind": kind.value,
-            "at": at,
-            "actor": actor.to_json(),
-            "subject": about,
-            "attempt": attempt,
-            "clip": clip,
-            "docking": docking,
-            "facts": dict(facts or {}),
-        }
-    )
+    sequence = session.next_sequence
+    if sequence is None:
+        last = connection.scalar(_LAST)
+        sequence = 0 if last is None else last + 1
+    value: dict[str, Any] = {
+        "schema": SCHEMA,
+        "sequence": sequence,
+        "kind": kind.value,
+        "at": at,
+        "actor": actor.to_json(),
+        "subject": about,
+        "attempt": attempt,
+        "clip": clip,
+        "docking": docking,
+        "facts": dict(facts or {}),
+    }
+    rows, gone = session.take_changes()
+    if rows:
+        value["rows"] = rows
+    if gone:
+        value["gone"] = gone
+    body = canonical.encode(value)
     salt = secrets.token_bytes(SALT_BYTES)
+    leaf = leaf_hash(entry(salt, body))
     row = {
         "sequence": sequence,
         "kind": kind.value,
@@ -125,10 +154,34 @@ def append(
         "at": at,
         "body": body,
         "salt": salt,
-        "leaf_hash": leaf_hash(entry(salt, body)),
+        "leaf_hash": leaf,
     }
     connection.execute(_INSERT, row)
+    session.next_sequence = sequence + 1
+    if (sequence + 1) % TILE_WIDTH == 0:
+        _complete(connection, sequence)
     return sequence
+
+
+def settle(session: WritingSession, actor: Actor, at: datetime) -> None:
+    """Log what a transaction has written and no event of it holds; called before it commits."""
+    session.flush()
+    if session.has_changes:
+        append(session, EventKind.NOTED, actor, at, attempt=str(ULID()), subject="register")
+
+
+def _complete(connection: Connection, sequence: int) -> None:
+    """Note the roots of the subtrees that leaf number ``sequence`` completes, so that proofs are short."""
+    leaves = connection.scalars(_LEAVES, {"first": sequence - TILE_WIDTH + 1, "last": sequence})
+    level, index = 1, sequence // TILE_WIDTH
+    found = root(leaves)
+    while True:
+        connection.execute(_NODE, {"level": level, "position": index, "hash": found})
+        if (index + 1) % TILE_WIDTH:
+            return
+        below = {"level": level, "first": index - TILE_WIDTH + 1, "last": index}
+        found = root(connection.scalars(_NODES, below))
+        level, index = level + 1, index // TILE_WIDTH
 
 
 def entry(salt: bytes, body: bytes) -> bytes:

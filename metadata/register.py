@@ -13,8 +13,11 @@ from sqlalchemy.orm import Session
 
 from config.errors import RegisterMissingError, RegisterUnsupportedError, RegisterVersionError
 from config.masking import mask
-from metadata import sqlite
+from metadata import events, sqlite
+from metadata.actor import Actor, system_user
 from metadata.backend import BUSY_TIMEOUT, SCHEMA_VERSION, Backend
+from metadata.changes import WritingSession
+from metadata.clock import now_utc
 
 
 class Register:
@@ -30,6 +33,8 @@ class Register:
         self.url = mask(parsed.render_as_string(hide_password=True))
         self._backend = _backend(parsed, self.url, busy_timeout)
         self._turn = threading.RLock()
+        self.custodian: Actor = system_user()
+        """Who stands in the event of changes that have no event of their own."""
 
     @property
     def engine(self) -> str:
@@ -43,16 +48,21 @@ class Register:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Give a session that holds the write lock; commits at the end, rolls back on an error."""
+    def write(self) -> Iterator[WritingSession]:
+        """Give a session that holds the write lock; commits at the end, rolls back on an error.
+
+        What it changed in logged tables and no event of its own holds is logged with the commit.
+        """
         with (
             self._turn,
             self._translated(),
-            Session(self._backend.writer, expire_on_commit=False) as session,
+            WritingSession(self._backend.writer, expire_on_commit=False) as session,
             session.begin(),
         ):
             session.connection()  # the lock now, not at the first statement
             yield session
+            if session.is_active:  # else it was rolled back within
+                events.settle(session, self.custodian, now_utc())
 
     def require(self) -> None:
         """Raise RegisterMissingError where the file is gone: opening would make an empty one in its place."""

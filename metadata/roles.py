@@ -22,6 +22,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "docking": ("inventory_seal", "closed_at", "close", "close_digest", "close_seal", "superseded"),
     "hold": ("ended_at",),
     "integrity_run": ("ended_at", "checked", "failed"),
+    "ledger_standing": ("asked_at", "answered_at", "size", "published", "problem"),
     "link": ("ended_at",),
     "progress": ("bytes_total", "bytes_done", "updated_at"),
     "recorder": ("accepted",),

@@ -7,6 +7,7 @@ from metadata.models.docking import Docking, Outcome, Progress, Sighting
 from metadata.models.event import CustodyEvent
 from metadata.models.hold import Hold
 from metadata.models.integrity import Alert, AlertAcknowledgement, Derivative, IntegrityResult, IntegrityRun
+from metadata.models.ledger import LedgerCheckpoint, LedgerCosignature, LedgerNode, LedgerStanding
 from metadata.models.people import Assignment, Officer, Recorder, Station
 from metadata.models.seal import Seal, SealTimestamp, SigningKey
 
@@ -24,6 +25,10 @@ __all__ = [
     "Hold",
     "IntegrityResult",
     "IntegrityRun",
+    "LedgerCheckpoint",
+    "LedgerCosignature",
+    "LedgerNode",
+    "LedgerStanding",
     "Link",
     "LinkCandidate",
     "Officer",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -113,7 +113,7 @@ def link(
         session.flush()
     row = Link(id=str(ULID()), clip_id=clip_id, case_id=case.id, method=method, actor=actor, at=at)
     session.add(row)
-    session.execute(delete(LinkCandidate).where(LinkCandidate.clip_id == clip_id))
+    _forget_candidates(session, clip_id)
     session.flush()
     return row, left
 
@@ -123,10 +123,16 @@ def note_candidates(session: Session, clip_id: str, case_ids: Sequence[str], at:
     query = select(LinkCandidate.case_id).where(LinkCandidate.clip_id == clip_id)
     if sorted(session.scalars(query)) == sorted(case_ids):
         return False
-    session.execute(delete(LinkCandidate).where(LinkCandidate.clip_id == clip_id))
+    _forget_candidates(session, clip_id)
+    session.flush()
     session.add_all(LinkCandidate(clip_id=clip_id, case_id=case_id, found_at=at) for case_id in case_ids)
     session.flush()
     return True
+
+
+def _forget_candidates(session: Session, clip_id: str) -> None:
+    for row in session.scalars(select(LinkCandidate).where(LinkCandidate.clip_id == clip_id)):
+        session.delete(row)
 
 
 def candidates(session: Session, clip_id: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session, defer
 
+from metadata.changes import WritingSession
 from metadata.clock import FURTHEST, RELEASED
 from metadata.events import EventKind
 from metadata.models import Clip, CustodyEvent, Docking, Outcome, Progress, Sighting, Station
@@ -66,7 +67,8 @@ def heads(session: Session, recorder_id: str) -> list[Docking]:
 
 def supersede(session: Session, docking_ids: Iterable[str]) -> None:
     """Mark dockings as named by a later one."""
-    session.execute(update(Docking).where(Docking.id.in_(list(docking_ids))).values(superseded=True))
+    for docking_id in docking_ids:
+        get(session, docking_id).superseded = True
 
 
 def previous_start(session: Session, recorder_id: str, before: str) -> datetime | None:
@@ -111,14 +113,16 @@ def clip_at(session: Session, docking_id: str, position: int) -> Clip:
 
 
 def add_sightings(
-    session: Session, new_clips: Sequence[Mapping[str, Any]], seen: Sequence[Mapping[str, Any]]
+    session: WritingSession, new_clips: Sequence[Mapping[str, Any]], seen: Sequence[Mapping[str, Any]]
 ) -> None:
     """Write what a docking saw, and the clips that it saw first: rows by the names of their columns."""
     connection = session.connection()
     if new_clips:
         connection.execute(_NEW_CLIPS, new_clips)
+        session.note("clip", [{"important": False, "permanent": False, **row} for row in new_clips])
     if seen:
         connection.execute(_NEW_SIGHTINGS, seen)
+        session.note("sighting", seen)
 
 
 def to_read(session: Session, docking_id: str) -> list[int]:

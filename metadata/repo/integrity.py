@@ -8,6 +8,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
+from hashing import canonical
+from hashing.merkle import leaf_hash, root
 from metadata.models import (
     Alert,
     AlertAcknowledgement,
@@ -204,3 +206,23 @@ def underived(session: Session, limit: int = 10_000) -> list[str]:
         .limit(limit)
     )
     return list(session.scalars(query))
+
+
+def results_root(session: Session, run: str) -> bytes:
+    """Return the Merkle tree hash (RFC 6962) over the results of a run, in the order of their ids.
+
+    The data of a leaf is the canonical JSON of ``clip``, ``problem``, ``bytes_read`` and ``at``.
+    """
+    query = (
+        select(
+            IntegrityResult.clip_id, IntegrityResult.problem, IntegrityResult.bytes_read, IntegrityResult.at
+        )
+        .where(IntegrityResult.run_id == run)
+        .order_by(IntegrityResult.id)
+    )
+    return root(
+        leaf_hash(
+            canonical.encode({"clip": row[0], "problem": row[1], "bytes_read": row[2], "at": row[3]})
+        )
+        for row in session.execute(query.execution_options(yield_per=1000))
+    )

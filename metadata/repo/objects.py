@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import SQLColumnExpression, bindparam, exists, func, select, text, update
+from sqlalchemy import SQLColumnExpression, bindparam, exists, func, select, text
 from sqlalchemy.orm import Session, aliased
 from ulid import ULID
 
@@ -16,8 +16,6 @@ from metadata.models import StoredKind, StoredObject, StoredVersion
 _PAGE = 500  # SQLite limits the variables of one statement
 
 # Written and asked for each clip, hence built once, and past the unit of work where that is enough.
-_TABLE = StoredVersion.__table__
-_CONFIRMED = update(StoredVersion.__table__).where(_TABLE.c.id == bindparam("row"))  # type: ignore[arg-type]
 _AT_KEYS = select(StoredVersion).where(
     StoredVersion.vault == bindparam("vault"), StoredVersion.key.in_(bindparam("keys", expanding=True))
 )
@@ -98,7 +96,7 @@ def note_stored(
     ``confirmed``: the vault was asked for the exact version again, and ``found`` is what it answered.
     """
     (row,) = note_all_stored(session, vault, [stored], at)
-    if confirmed:
+    if confirmed and row.confirmed_at is None:
         row.confirmed_at = at
     return row
 
@@ -141,11 +139,11 @@ def note_all_stored(
 
 def note_confirmed(session: Session, found: Mapping[str, Described], at: datetime) -> None:
     """Note what a vault answered when it was asked for versions again, by the ids of their rows."""
-    answers = [
-        {"row": row, "lock_mode": str(said.lock_mode), "lock_until": said.lock_until, "confirmed_at": at}
-        for row, said in found.items()
-    ]
-    session.connection().execute(_CONFIRMED, answers)
+    query = select(StoredVersion).where(StoredVersion.id.in_(list(found)))
+    for row in session.scalars(query):
+        said = found[row.id]
+        row.lock_mode, row.lock_until, row.confirmed_at = str(said.lock_mode), said.lock_until, at
+    session.flush()
 
 
 def newest_at(session: Session, vault: str, keys: Iterable[str]) -> dict[str, StoredVersion]:

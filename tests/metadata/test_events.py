@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from metadata import events
+from metadata.changes import WritingSession
 from metadata.events import EventKind
 from metadata.models import CustodyEvent
 from metadata.register import Register
@@ -26,6 +27,8 @@ def appended(session: Session, *arguments: Any, **named: Any) -> CustodyEvent:
 def test_the_stored_shape(session: Session) -> None:
     """The leaf hash of RFC 6962 over SHA-256(salt || canonical bytes), computed here once more."""
     clip = add_clip(session).id
+    assert isinstance(session, WritingSession)
+    session.take_changes()
     facts = {"z": 1, "a": "名字", "big": 2**60, "time": AT, "list": [True, None]}
     row = appended(
         session, EventKind.OFFLOADED, ACTOR, AT, attempt="1", clip=clip, docking=DOCKING, facts=facts

@@ -15,6 +15,9 @@ APPEND_ONLY = {
         "sequence = NEW.sequence OR (subject = NEW.subject AND kind = NEW.kind AND attempt = NEW.attempt)"
     ),
     "integrity_result": "id = NEW.id",
+    "ledger_checkpoint": "size = NEW.size",
+    "ledger_cosignature": "size = NEW.size AND witness = NEW.witness",
+    "ledger_node": "level = NEW.level AND position = NEW.position",
     "seal": "manifest_sha256 = NEW.manifest_sha256",
     "tag": "id = NEW.id OR (clip_id = NEW.clip_id AND category = NEW.category)",
 }
@@ -438,6 +441,56 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("clip_id", name=op.f("pk_derivative")),
     )
     op.create_table(
+        "ledger_node",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "position",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("level", "position", name=op.f("pk_ledger_node")),
+    )
+    op.create_table(
+        "ledger_checkpoint",
+        sa.Column(
+            "size",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("note", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("size", name=op.f("pk_ledger_checkpoint")),
+    )
+    op.create_table(
+        "ledger_cosignature",
+        sa.Column(
+            "size",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("witness", sa.String(length=256), nullable=False),
+        sa.Column("line", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["size"], ["ledger_checkpoint.size"], name=op.f("fk_ledger_cosignature_size_ledger_checkpoint")
+        ),
+        sa.PrimaryKeyConstraint("size", "witness", name=op.f("pk_ledger_cosignature")),
+    )
+    op.create_table(
+        "ledger_standing",
+        sa.Column("holder", sa.String(length=256), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("published", sa.BigInteger(), nullable=False),
+        sa.Column("problem", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("holder", name=op.f("pk_ledger_standing")),
+    )
+    op.create_table(
         "hold",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("clip_id", sa.String(length=26), nullable=False),
@@ -635,6 +688,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_custody_event_docking_id"))
         batch_op.drop_index(batch_op.f("ix_custody_event_clip_id"))
 
+    op.drop_table("ledger_standing")
+    op.drop_table("ledger_cosignature")
+    op.drop_table("ledger_checkpoint")
+    op.drop_table("ledger_node")
     op.drop_table("custody_event")
     op.drop_table("alert_acknowledgement")
     with op.batch_alter_table("alert", schema=None) as batch_op:
