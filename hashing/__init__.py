@@ -1,1 +1,1 @@
-"""Digests, the copying reader, durable files, canonical JSON, manifests, seals, timestamps, keys."""
+"""Digests, the copying reader, durable files, canonical JSON, manifests, seals, timestamps, keys, the log."""
