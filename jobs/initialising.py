@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from config.errors import (
     ClockImplausibleError,
@@ -20,6 +21,8 @@ from config.settings import FILE_NAME, Settings
 from hashing import durable, keys
 from jobs import joining
 from jobs.joining import Joined
+from jobs.ledger import keys as log_keys
+from jobs.ledger.keys import Log
 from jobs.node import Store
 from jobs.proving import require_allowed
 from jobs.trust import note_key
@@ -136,6 +139,7 @@ def initialise_register(
         others = joining.others(session)
         if not recorders.add_station(session, settings.station.id, settings.station_name, at):
             raise joining.taken()
+        its_log = _log(session, settings)
         events.append(
             session,
             EventKind.STATION_JOINED if others else EventKind.INITIALISED,
@@ -143,10 +147,20 @@ def initialise_register(
             at,
             attempt="0",
             subject=settings.station.id,
-            facts={"station": settings.station.id, "vault": settings.vault_url},
+            facts={
+                "station": settings.station.id,
+                "vault": settings.vault_url,
+                "ledger": str(its_log.vkey),
+            },
         )
         note_key(session, signer, "station", actor, station=settings.station.id)
         return joining.trust_others(session, settings, others, actor) if others else None
+
+
+def _log(session: Session, settings: Settings) -> Log:
+    """Return the log of the register: the one that its first event names, or a new one."""
+    named = log_keys.of_register(session)
+    return log_keys.make(settings) if named is None else log_keys.follow(settings, named)
 
 
 def _owned(register: Register, settings: Settings) -> Register:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from hashing.keys import Signer
     from hashing.timestamp import Authority
+    from jobs.ledger.keys import Log
     from jobs.probers import Probers
     from jobs.spooling import Gate
     from metadata.media.sandbox import Limits
@@ -119,6 +120,13 @@ class Node:
             if store.name == name:
                 return store
         raise LookupError(name)
+
+    @cached_property
+    def log(self) -> "Log":
+        """Return the log of the register. Raises KeyFileInvalidError and KeyFileExposedError."""
+        from jobs.ledger.keys import load  # noqa: PLC0415 - not needed by most commands
+
+        return load(self.settings)
 
     @property
     def vault_folders(self) -> tuple[Path, ...]:

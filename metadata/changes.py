@@ -65,12 +65,14 @@ def _note(session: WritingSession, _context: UOWTransaction) -> None:
     notes = session._unlogged  # noqa: SLF001 - the listener is the session's own
     for row in session.new:
         shape = found.get(row.__tablename__)
-        if shape is not None:
+        if shape is not None and shape.is_logged(row):
             notes[shape.table, _key(shape, row)] = _Change(row, None)
     for row in session.dirty:
         shape = found.get(row.__tablename__)
-        columns = set() if shape is None else _changed(shape, row)
-        if shape is not None and columns:
+        if shape is None or not shape.is_logged(row):
+            continue
+        columns = _changed(shape, row)
+        if columns:
             place = shape.table, _key(shape, row)
             before = notes.get(place)
             if before is not None:

@@ -18,7 +18,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Double, Float, LargeBinary,
 from sqlalchemy.types import TypeDecorator
 
 from hashing import canonical
-from metadata.models import Base
+from metadata.models import LEDGER_KINDS, Base
 
 UNLOGGED = frozenset(
     {
@@ -73,6 +73,10 @@ class Shape:
     columns: frozenset[str]
     """Columns whose change has to be logged."""
     fields: tuple[_Field, ...]
+
+    def is_logged(self, row: Any) -> bool:
+        """Tell whether changes of this row stand in events."""
+        return self.table != "stored_version" or row.kind not in LEDGER_KINDS
 
     def image(self, row: Any, columns: Collection[str] | None = None) -> Image:
         """Return the image of a row that has the columns as attributes: whole, or its key and some columns.

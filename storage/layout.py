@@ -22,6 +22,9 @@ MAX_SEGMENT = 200
 # percent sign, so a key reads the same in a URL, a shell and a signed request.
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=-]*")
 
+_EVENTS = re.compile(r"events/[^/]+/([0-9]{12,18})-([0-9]{12,18})\.json", re.ASCII)
+_SIZE_DIGITS = 20
+
 
 def check_key(key: str) -> str:
     """Return ``key`` unchanged if a vault may hold an object of that name.
@@ -117,13 +120,53 @@ def derived_key(digest: Digest) -> str:
     return f"derived/{_hex(digest)}"
 
 
+def events_key(subject: str, first: int, last: int) -> str:
+    """Key of a bundle of custody events: ``events/<clip id or "register">/<first>-<last>.json``.
+
+    The numbers are those of its first and last event, with twelve digits, so that keys sort as events do.
+    """
+    return check_key(f"events/{subject}/{first:012d}-{last:012d}.json")
+
+
+def events_range(key: str) -> tuple[int, int] | None:
+    """Return the numbers in a bundle's key; None for any other key."""
+    found = _EVENTS.fullmatch(key)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def ledger_key(origin: str, path: str) -> str:
+    """Key of a tile or an entry bundle, ``path`` as C2SP tlog-tiles names it: ``ledger/<origin>/<path>``."""
+    return check_key(f"ledger/{origin}/{path}")
+
+
+def checkpoints_prefix(origin: str) -> str:
+    """Return what the keys of a log's checkpoints begin with."""
+    return f"ledger/{origin}/checkpoints/"
+
+
+def checkpoint_key(origin: str, size: int) -> str:
+    """Key of a signed checkpoint: ``ledger/<origin>/checkpoints/<size, twenty digits>``."""
+    return check_key(f"{checkpoints_prefix(origin)}{size:020d}")
+
+
+def checkpoint_size(key: str) -> int | None:
+    """Return the size in a checkpoint's key; None for any other key."""
+    name = key.rpartition("/")[2]
+    return int(name) if len(name) == _SIZE_DIGITS and name.isascii() and name.isdigit() else None
+
+
+def cosignature_key(origin: str, size: int, witness: bytes) -> str:
+    """Key of a witness's line below a checkpoint, by its key id: ``ledger/<origin>/cosignatures/<size>/<hex>``."""
+    return check_key(f"ledger/{origin}/cosignatures/{size:020d}/{witness.hex()}")
+
+
 @dataclass(frozen=True, slots=True)
 class Belongs:
-    """What an object in the vault is kept for: a clip's bytes, a docking, or what was derived."""
+    """What an object in the vault is kept for: a clip's bytes, a docking, what was derived, or the ledger."""
 
-    folder: Literal["clips", "dockings", "derived"]
+    folder: Literal["clips", "dockings", "derived", "events", "ledger"]
     name: str
-    """SHA-256 of the clip's bytes or of the derivative (plain hex), or the id of the docking."""
+    """SHA-256 of the clip's bytes or of the derivative (plain hex), or the id of the docking or clip."""
 
 
 def belongs(key: str) -> Belongs | None:
@@ -135,6 +178,10 @@ def belongs(key: str) -> Belongs | None:
             return Belongs("dockings", document.partition(".")[0])
         case ["derived", digest]:
             return Belongs("derived", digest)
+        case ["events", "register", _] | ["ledger", *_]:
+            return Belongs("ledger", "register")
+        case ["events", clip, _]:
+            return Belongs("events", clip)
     return None
 
 

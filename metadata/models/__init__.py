@@ -2,7 +2,7 @@
 
 from metadata.models.base import Base
 from metadata.models.case import Case, CaseWindow, Link, LinkCandidate
-from metadata.models.clip import Clip, StoredKind, StoredObject, StoredVersion, Tag
+from metadata.models.clip import LEDGER_KINDS, Clip, StoredKind, StoredObject, StoredVersion, Tag
 from metadata.models.docking import Docking, Outcome, Progress, Sighting
 from metadata.models.event import CustodyEvent
 from metadata.models.hold import Hold
@@ -12,6 +12,7 @@ from metadata.models.people import Assignment, Officer, Recorder, Station
 from metadata.models.seal import Seal, SealTimestamp, SigningKey
 
 __all__ = [
+    "LEDGER_KINDS",
     "Alert",
     "AlertAcknowledgement",
     "Assignment",

@@ -22,6 +22,13 @@ class StoredKind(StrEnum):
     CLOSE = "close"
     DOCKING_SEAL = "docking-seal"
     DERIVED = "derived"
+    EVENTS = "events"
+    LEDGER = "ledger"
+    """A tile, an entry bundle, a checkpoint or a cosignature."""
+
+
+LEDGER_KINDS = frozenset({StoredKind.EVENTS, StoredKind.LEDGER})
+"""What the ledger itself is published as; no event tells of it, or publishing would never end."""
 
 
 class StoredObject(Base):

@@ -59,6 +59,15 @@ def of_derived(session: Session, digests: Iterable[str]) -> dict[str, Keeper]:
     return _keepers(session.execute(query.where(poster.in_(list(digests)), _SEALED).group_by(poster)))
 
 
+def of_clips(session: Session, clips: Iterable[str]) -> dict[str, Keeper]:
+    """Return what the events of clips are kept for, by the clips' ids: the clips themselves."""
+    query = select(Clip.id, *_LATEST).where(Clip.id.in_(list(clips))).group_by(Clip.id)
+    return _keepers(session.execute(query))
+
+
+LEDGER = Keeper(LegalDate(None, permanent=True), None)
+"""What the ledger is kept for: it has no end."""
+
 _SEALED: ColumnElement[bool] = Clip.manifest_sha256.is_not(None)
 _LATEST = (
     func.max(Clip.retain_until),

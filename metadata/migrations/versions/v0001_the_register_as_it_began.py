@@ -213,7 +213,7 @@ def upgrade() -> None:
         sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('original', 'manifest', 'seal', 'timestamped-seal', 'inventory', 'close', 'docking-seal', 'derived')",
+            "kind IN ('original', 'manifest', 'seal', 'timestamped-seal', 'inventory', 'close', 'docking-seal', 'derived', 'events', 'ledger')",
             name=op.f("ck_stored_version_kind_known"),
         ),
         sa.CheckConstraint(
