@@ -33,6 +33,8 @@ COMMANDS = {
     "verify": "commands.integrity:verify",
     "reconcile": "commands.reconcile:reconcile",
     "derive": "commands.integrity:derive",
+    "ledger": "commands.ledger:ledger",
+    "rebuild": "commands.rebuild:rebuild",
     "hold": "commands.hold:hold",
     "locks": "commands.locks:locks",
     "vault": "commands.vault:vault",

@@ -6,6 +6,7 @@ import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +82,17 @@ def open_node(ctx: click.Context) -> Iterator["Node"]:
         if _rotation_cut_off(node):
             node.close()
             node = build_node(home_of(ctx), settings)
+        node.register.guard = partial(_compare, node)
         yield node
     finally:
         node.close()
+
+
+def _compare(node: "Node") -> None:
+    """Compare the log with what the vaults hold, before anything is appended to it."""
+    from jobs.ledger.standing import compare
+
+    compare(node)
 
 
 def _rotation_cut_off(node: "Node") -> bool:

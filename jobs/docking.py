@@ -18,6 +18,7 @@ from ingest.names import from_uri
 from ingest.source import FolderSource
 from jobs import clearing, closing, offloading, probing, rechecking, sealing, storing
 from jobs.acceptance import Unknown
+from jobs.ledger import publishing
 from jobs.node import Node
 from jobs.registration import DockingRequest, register_docking
 from jobs.running import running
@@ -43,6 +44,7 @@ def docking(
         close(docking_id)
         publish(docking_id)
         release(docking_id)
+        publish_ledger(docking_id)
     return None
 
 
@@ -217,6 +219,15 @@ def release(docking_id: str) -> None:
     _persistent(lambda: closing.release(here.node, docking_id))
     _persistent(lambda: clearing.clear_recorder(here.node, _card(docking_id), docking_id))
     here.drop_source(docking_id)
+
+
+@DBOS.step()
+def publish_ledger(docking_id: str) -> None:
+    """Bring the log to the vaults. What fails now is brought by the next docking, or on schedule."""
+    try:
+        publishing.publish(running().node)
+    except SealdockError as error:
+        _log.warning("ledger-not-published", extra={"docking": docking_id, "problem": error.code})
 
 
 def _card(docking_id: str) -> FolderSource | None:

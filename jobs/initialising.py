@@ -3,7 +3,8 @@
 import errno
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import select
@@ -117,20 +118,13 @@ def initialise_register(
     register, VaultWithoutLockError for a bucket that cannot lock, VaultAdvisoryError for a local vault that
     nobody allowed.
     """
-    owned = _owned(register, settings)
-    try:
+    with owner_of(register, settings) as owned:
         _refuse_finished(owned, settings, signer)
         for store in stores:
             require_allowed(settings, store)
         for store in stores:
             store.vault.prepare()
-        schema.upgrade(owned)
-        if owned is not register:
-            roles.grant(owned, roles.role_of(register))
-            register.check_version()  # both addresses may lead to different databases
-    finally:
-        if owned is not register:
-            owned.close()
+        make_schema(register, owned)
     with register.read() as session:
         for store in stores:
             joining.require_same_vault(session, store)
@@ -163,8 +157,26 @@ def _log(session: Session, settings: Settings) -> Log:
     return log_keys.make(settings) if named is None else log_keys.follow(settings, named)
 
 
+def make_schema(register: Register, owned: Register) -> None:
+    """Make the tables as their owner, and give the register's own role what it needs."""
+    schema.upgrade(owned)
+    if owned is not register:
+        roles.grant(owned, roles.role_of(register))
+        register.check_version()  # both addresses may lead to different databases
+
+
+@contextmanager
+def owner_of(register: Register, settings: Settings) -> Iterator[Register]:
+    """Give the register as its owner uses it. Raises InvalidSettingError for an owner that is none."""
+    owned = _owned(register, settings)
+    try:
+        yield owned
+    finally:
+        if owned is not register:
+            owned.close()
+
+
 def _owned(register: Register, settings: Settings) -> Register:
-    """Return the register as its owner uses it. Raises InvalidSettingError for an owner that is none."""
     if not settings.database.owner_url:
         return register
     owned = Register(settings.database.owner_url)

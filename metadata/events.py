@@ -92,6 +92,8 @@ class EventKind(StrEnum):
     HOLD_SET = "hold-set"
     HOLD_RELEASED = "hold-released"
     NOTED = "noted"
+    CAUGHT_UP = "caught-up"
+    REBUILT = "rebuilt"
 
 
 def append(

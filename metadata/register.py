@@ -1,7 +1,7 @@
 """The register: transactions, version check, and errors that people can act on."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +35,8 @@ class Register:
         self._turn = threading.RLock()
         self.custodian: Actor = system_user()
         """Who stands in the event of changes that have no event of their own."""
+        self.guard: Callable[[], None] | None = None
+        """Called once, before the first transaction that writes: it may refuse by raising."""
 
     @property
     def engine(self) -> str:
@@ -53,6 +55,7 @@ class Register:
 
         What it changed in logged tables and no event of its own holds is logged with the commit.
         """
+        self._ask_guard()
         with (
             self._turn,
             self._translated(),
@@ -63,6 +66,16 @@ class Register:
             yield session
             if session.is_active:  # else it was rolled back within
                 events.settle(session, self.custodian, now_utc())
+
+    def _ask_guard(self) -> None:
+        with self._turn:
+            guard, self.guard = self.guard, None
+            if guard is not None:
+                try:
+                    guard()
+                except BaseException:
+                    self.guard = guard
+                    raise
 
     def require(self) -> None:
         """Raise RegisterMissingError where the file is gone: opening would make an empty one in its place."""

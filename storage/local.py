@@ -211,10 +211,10 @@ class LocalVault:
             raise LockMissingError(key=key, expected=f"held: {held}", found=f"held: {stored.held}")
         return stored
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
         """List keys; see ``Vault.keys``. Files whose names are no keys are not ours and are left out."""
         with self._errors():
-            yield from filter(is_key, self._tree.files(prefix))
+            yield from (key for key in self._tree.files(prefix) if key > after and is_key(key))
 
     def listing(self, prefix: str = "") -> Iterator[tuple[Listed, ...]]:
         """List versions; see ``Vault.listing``. An object without a lock record is read whole, as by head."""

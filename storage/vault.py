@@ -206,8 +206,11 @@ class Vault(Protocol):
 
         """
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        """List the keys that start with ``prefix``, ascending, each once. Lazy: a vault holds millions."""
+    def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
+        """List the keys that start with ``prefix``, ascending, each once. Lazy: a vault holds millions.
+
+        With ``after`` only those that come after that key.
+        """
 
     def listing(self, prefix: str = "") -> Iterator[tuple[Listed, ...]]:
         """List what is at each key that starts with ``prefix``: keys ascending, versions newest first. Lazy.

@@ -42,6 +42,17 @@ from config.errors.integrity import (
     TimestampUnavailableError,
     VerificationFailedError,
 )
+from config.errors.ledger import (
+    EventNotFoundError,
+    LedgerBehindError,
+    LedgerCheckFailedError,
+    LedgerError,
+    LedgerForeignError,
+    LedgerForkedError,
+    LedgerIncompleteError,
+    LedgerKeyMissingError,
+    RebuildRefusedError,
+)
 from config.errors.operation import OperationError, ReconcileOpenError, UnhealthyError
 from config.errors.register import (
     AlreadyLinkedError,
@@ -123,6 +134,7 @@ __all__ = [
     "EngineError",
     "EngineFailedError",
     "EngineUnavailableError",
+    "EventNotFoundError",
     "Explanation",
     "FileVanishedError",
     "HashingError",
@@ -137,6 +149,13 @@ __all__ = [
     "KeyFileError",
     "KeyFileExposedError",
     "KeyFileInvalidError",
+    "LedgerBehindError",
+    "LedgerCheckFailedError",
+    "LedgerError",
+    "LedgerForeignError",
+    "LedgerForkedError",
+    "LedgerIncompleteError",
+    "LedgerKeyMissingError",
     "LockMissingError",
     "LockShorteningError",
     "LocksBehindError",
@@ -144,6 +163,7 @@ __all__ = [
     "ObjectConflictError",
     "ObjectMissingError",
     "OperationError",
+    "RebuildRefusedError",
     "ReconcileOpenError",
     "RecordError",
     "RecorderNotFoundError",

@@ -35,10 +35,10 @@ _BATCH = 64
 
 @dataclass(slots=True)
 class Published:
-    """What a publication brought, by vault: the leaves that are there now, or why it failed."""
+    """What a publication brought, by vault or witness: the leaves it holds now, or why it failed."""
 
     size: int
-    vaults: dict[str, int] = field(default_factory=dict)
+    holders: dict[str, int] = field(default_factory=dict)
     failed: dict[str, SealdockError] = field(default_factory=dict)
 
 
@@ -73,7 +73,7 @@ def publish(node: Node) -> Published | None:
                     ledger.note_standing(session, store.name, node.clock.now(), problem=error.code)
                 done.failed[store.name] = error
                 continue
-        done.vaults[store.name] = size
+        done.holders[store.name] = size
     return done
 
 

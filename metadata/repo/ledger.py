@@ -1,5 +1,6 @@
 """The Merkle log over the custody events: its hashes, its checkpoints, and who has seen them."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from metadata.events import EventKind
 from metadata.models import CustodyEvent, LedgerCheckpoint, LedgerCosignature, LedgerNode, LedgerStanding
 
 REGISTER = "register"
@@ -55,6 +57,13 @@ def size(session: Session) -> int:
     """Return how many events the log has."""
     last = session.scalar(_LAST)
     return 0 if last is None else last + 1
+
+
+def replayed(session: Session) -> list[range]:
+    """Return the numbers of the events that came back from a vault, when it was caught up or made anew."""
+    kinds = [EventKind.CAUGHT_UP.value, EventKind.REBUILT.value]
+    bodies = session.scalars(select(CustodyEvent.body).where(CustodyEvent.kind.in_(kinds)))
+    return [range(facts["first"], facts["size"]) for facts in (json.loads(body)["facts"] for body in bodies)]
 
 
 def by_subject(session: Session, first: int, end: int) -> Iterator[Logged]:

@@ -120,10 +120,10 @@ class Bucket:
                 [Entry(row["VersionId"], size, marker) for _, row, size, marker in newest],
             )
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def keys(self, prefix: str, after: str = "") -> Iterator[str]:
         """List keys that have a version, whether a delete marker lies on top or not; ascending, each once."""
         last = None
-        for page in self._pages(self.full(prefix)):
+        for page in self._pages(self.full(prefix), self.full(after) if after else ""):
             for row in page.get("Versions", []):
                 if row["Key"] != last:
                     last = row["Key"]
@@ -223,10 +223,11 @@ class Bucket:
             raise VaultUnavailableError(vault=self.url, problem="it gives other bytes than were asked for")
         return answer["Body"]
 
-    def _pages(self, prefix: str) -> "Iterator[ListObjectVersionsOutputTypeDef]":
+    def _pages(self, prefix: str, after: str = "") -> "Iterator[ListObjectVersionsOutputTypeDef]":
+        marker = {"KeyMarker": after} if after else {}
         with translated(self.url):
             pages = self.client.get_paginator("list_object_versions").paginate(
-                Bucket=self.name, Prefix=prefix
+                Bucket=self.name, Prefix=prefix, **marker
             )
             yield from pages
 

@@ -179,10 +179,10 @@ class S3Vault:
             raise LockMissingError(key=key, expected=f"held: {held}", found=f"held: {found.held}")
         return found
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
         """List keys; see ``Vault.keys``. What is hidden by a delete marker is listed, too."""
         with self._errors():
-            yield from filter(is_key, self._bucket.keys(prefix))
+            yield from filter(is_key, self._bucket.keys(prefix, after))
 
     def listing(self, prefix: str = "") -> Iterator[tuple[Listed, ...]]:
         """List versions; see ``Vault.listing``. A thousand of them cost one request."""

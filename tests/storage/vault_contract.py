@@ -353,6 +353,9 @@ class VaultContract(HoldContract):
         for prefix in ("a", "a.json", "b", "b/", "b/c", "b/c/", "b/c/d", "x", "b/c/d/"):
             start = f"{name}/{prefix}"
             assert list(vault.keys(start)) == [key for key in everything if key.startswith(start)], prefix
+            for after in ("", f"{name}/a.json", f"{name}/b", f"{name}/z"):
+                wanted = [key for key in everything if key.startswith(start) and key > after]
+                assert list(vault.keys(start, after=after)) == wanted, (prefix, after)
         assert set(everything) <= set(vault.keys())
         assert list(vault.keys("../")) == []
 

@@ -1,0 +1,60 @@
+"""Compare the log with what others hold of it, before anything is appended to it.
+
+A vault holds signed checkpoints, a witness the last one that it cosigned. A register that has fewer events
+than one of them is an old backup: what it appended now would be a second history under the same numbers. One
+that has as many, but another root, was rewritten. In both cases nothing is appended. Where nobody answers, work
+goes on and it is written down since when the log is unchecked.
+"""
+
+from config.errors import (
+    LedgerBehindError,
+    LedgerForkedError,
+    ObjectMissingError,
+    VaultUnavailableError,
+)
+from hashing import log
+from hashing.checkpoint import Checkpoint
+from jobs.ledger import reading
+from jobs.node import Node, Store
+from metadata.repo import ledger
+from metadata.repo.ledger import Hashes
+
+
+def compare(node: Node) -> None:
+    """Ask every vault for its newest checkpoint, and see that the log has it.
+
+    Raises LedgerBehindError, LedgerForkedError, and LedgerForeignError for a checkpoint the log did not sign.
+    """
+    for store in node.stores:
+        compare_vault(node, store)
+
+
+def compare_vault(node: Node, store: Store) -> bool:
+    """Do so with one vault; tell whether it answered. Raises as ``compare`` does."""
+    with node.register.read() as session:
+        known = ledger.standing(session, store.name)
+    try:
+        kept = reading.newest(store.vault, node.log, 0 if known is None else known.size)
+    except (VaultUnavailableError, ObjectMissingError) as error:
+        _note(node, store.name, problem=error.code)
+        return False
+    if kept is not None:
+        require(node, kept.checkpoint, holder=store.vault.url, key=kept.key)
+    _note(node, store.name, size=0 if kept is None else kept.checkpoint.size)
+    return True
+
+
+def require(node: Node, head: Checkpoint, *, holder: str, key: str) -> None:
+    """See that the log goes on from a signed head. Raises LedgerBehindError and LedgerForkedError."""
+    with node.register.read() as session:
+        size = ledger.size(session)
+        if size < head.size:
+            raise LedgerBehindError(size=size, held=head.size, holder=holder)
+        root = log.tree_root(Hashes(session), head.size)
+    if root != head.root:
+        raise LedgerForkedError(size=head.size, holder=holder, key=key)
+
+
+def _note(node: Node, holder: str, *, size: int | None = None, problem: str | None = None) -> None:
+    with node.register.write() as session:
+        ledger.note_standing(session, holder, node.clock.now(), size=size, problem=problem)
