@@ -15,6 +15,7 @@ TEXTS = {
     "docking-documents": mark("Inventory or close-out of docking {docking} is not in the vault: {problem}."),
     "integrity": mark("An integrity check found something wrong: {problem}."),
     "key-expires": mark("The station's key expires at {not_after}; run `sealdock keys rotate`."),
+    "ledger": mark("The log of events and what {holder} holds of it do not agree: {problem}."),
     "lock-set-again": mark("A stored version had lost its lock, which was set again: {key}."),
     "locks-behind": mark("Locks are behind: {behind}; see `sealdock locks list --behind`."),
     "quarantined": mark("A clip was put into quarantine: {reason}."),

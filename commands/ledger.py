@@ -67,9 +67,11 @@ def show(ctx: click.Context, last: int, clip: str | None, kind: str | None, as_j
             }
         )
         return
-    click.echo(_("Log {origin}: {size} events, root {root}").format(
-        origin=found.origin, size=found.size, root=found.root.hex()
-    ))
+    click.echo(
+        _("Log {origin}: {size} events, root {root}").format(
+            origin=found.origin, size=found.size, root=found.root.hex()
+        )
+    )
     if found.checkpoint is not None:
         click.echo(_("Last checkpoint: {size} events").format(size=found.checkpoint))
     for item in found.holders:
@@ -80,9 +82,11 @@ def show(ctx: click.Context, last: int, clip: str | None, kind: str | None, as_j
         text = _("{holder}: holds {size} events, asked {time}")
         click.echo("  " + text.format(holder=name, size=item.size, time=local(item.answered_at, zone)))
     if found.unchecked_since is not None:
-        click.echo(_("UNCHECKED since {time}: nobody else could be asked.").format(
-            time=local(found.unchecked_since, zone)
-        ))
+        click.echo(
+            _("UNCHECKED since {time}: nobody else could be asked.").format(
+                time=local(found.unchecked_since, zone)
+            )
+        )
     for number, event in found.events:
         about = event["clip"] or event["docking"] or event["subject"]
         click.echo(f"{number:>8}  {event['at']}  {event['kind']:18}  {shown(about)}")
@@ -184,11 +188,13 @@ def _print(done: "Checked") -> None:
     click.echo(told.format(events=done.events, rows=done.rows, found=done.found))
     outside = {name: size for name, size in done.holders.items() if name != "register"}
     for name, size in outside.items():
-        click.echo(_("{holder} holds a checkpoint of {size} events of this history").format(
-            holder=shown(name), size=size
-        ))
+        click.echo(
+            _("{holder} holds a checkpoint of {size} events of this history").format(
+                holder=shown(name), size=size
+            )
+        )
     if not outside:
-        click.echo(_("Nobody outside this register holds a checkpoint: a history rewritten as a whole would not show."))
+        click.echo(_("Nobody else holds a checkpoint: a history rewritten as a whole would not show."))
     elif done.witnessed < done.events:
         click.echo(_("Events from {first} on are held by nobody else yet.").format(first=done.witnessed))
     for name in done.silent:
@@ -237,11 +243,15 @@ def publish(ctx: click.Context, as_json: bool) -> None:
         )
     else:
         count = done.size
-        click.echo(ngettext("Checkpoint of {count} event", "Checkpoint of {count} events", count).format(count=count))
+        click.echo(
+            ngettext("Checkpoint of {count} event", "Checkpoint of {count} events", count).format(count=count)
+        )
         for name, size in done.holders.items():
             click.echo("  " + _("{holder}: {size} events").format(holder=shown(name), size=size))
         for name, error in done.failed.items():
-            click.echo("  " + _("{holder}: {problem}").format(holder=shown(name), problem=error.sentence()), err=True)
+            click.echo(
+                "  " + _("{holder}: {problem}").format(holder=shown(name), problem=error.sentence()), err=True
+            )
     if failed is not None:
         ctx.exit(failed.exit_code)
 

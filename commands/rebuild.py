@@ -7,7 +7,9 @@ from commands.progress import counting
 
 
 @click.command()
-@click.option("--from-vault", "from_vault", is_flag=True, required=True, help="Read everything from the vault.")
+@click.option(
+    "--from-vault", "from_vault", is_flag=True, required=True, help="Read everything from the vault."
+)
 @json_option
 @click.pass_context
 def rebuild(ctx: click.Context, from_vault: bool, as_json: bool) -> None:  # noqa: ARG001 - the option says what is done

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from commands.alert_texts import told
-from commands.common import json_option, local, open_node, owner_warning, print_json, size
+from commands.common import json_option, local, open_node, owner_warning, print_json, shown, size
 from config.messages import _
 
 
@@ -50,6 +50,13 @@ def _print(found: dict[str, Any], zone: tzinfo) -> None:
         click.echo(_("SPOOL: {share:.0f} % full; no clip is copied until it drains").format(**found["spool"]))
     stamps = found["timestamps"]
     click.echo(_("Timestamps: {timestamped} set, {pending} pending").format(**stamps))
+    its_log = found["ledger"]
+    click.echo(_("Ledger: {size} events").format(size=its_log["size"]))
+    for name, held in its_log["holders"].items():
+        told_of = _("{holder}: {problem}") if held["problem"] else _("{holder}: {size} events")
+        click.echo("  " + told_of.format(holder=shown(name), **held))
+    if its_log["unchecked_since"]:
+        click.echo(_("LEDGER: nobody could be asked since {time}").format(time=its_log["unchecked_since"]))
     click.echo(_("Previews to make: {count}").format(count=found["to_derive"]))
     missing = ", ".join(name for name, holds in found["sandbox"].items() if not holds and name != "problem")
     problem = found["sandbox"].get("problem") or missing

@@ -44,6 +44,7 @@ def watch(ctx: click.Context, roots: tuple[Path, ...]) -> None:
     with open_node(ctx) as node:
         from ingest.source import FolderSource
         from jobs.engine import Executor
+        from jobs.ledger.schedule import publishing_on_schedule
         from jobs.liveness import Heart, Watchdog
         from jobs.notify import notify
         from jobs.watching import QUEUES, Watch, distinct
@@ -58,6 +59,7 @@ def watch(ctx: click.Context, roots: tuple[Path, ...]) -> None:
             heart,
             _listening(node, heart),
             Watchdog(lambda: heart.last.alive),
+            publishing_on_schedule(node),
             _stopping(stop, wake),
             _events(roots, wake),
         ):

@@ -23,6 +23,7 @@ from config.urls import check_database_url, check_timestamp_url, check_vault_url
 
 GIB = 1 << 30
 MIB = 1 << 20
+_VKEY = re.compile(r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44,88}")
 _STATION_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -204,6 +205,27 @@ class TimestampSection(Section):
     timeout_seconds: float = Field(default=5.0, gt=0, le=300)
 
     _check = field_validator("url")(check_timestamp_url)
+
+
+class LedgerSection(Section):
+    """The log of custody events: how often ``watch`` publishes it, and the witnesses that cosign it.
+
+    A witness is written ``URL VERIFIER-KEY``: where it answers, and its key as it published it.
+    """
+
+    publish_minutes: int = Field(default=15, ge=1, le=1440)
+    witnesses: _Words = ()
+    witness_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+
+    @field_validator("witnesses")
+    @classmethod
+    def _known_witnesses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            url, _, vkey = item.partition(" ")
+            check_timestamp_url(url)
+            if not _VKEY.fullmatch(vkey):
+                raise ValueError(mark("write it like `https://host/path NAME+HASH+KEY`"))
+        return value
 
 
 class RetentionSection(Section):

@@ -22,6 +22,7 @@ from config.sections import (
     EngineSection,
     HashingSection,
     KeysSection,
+    LedgerSection,
     LinkingSection,
     LogSection,
     MediaSection,
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     hashing: HashingSection = Field(default_factory=HashingSection)
     keys: KeysSection = Field(default_factory=KeysSection)
     timestamp: TimestampSection = Field(default_factory=TimestampSection)
+    ledger: LedgerSection = Field(default_factory=LedgerSection)
     retention: RetentionSection = Field(default_factory=RetentionSection)
     profiles: ProfilesSection = Field(default_factory=ProfilesSection)
     linking: LinkingSection = Field(default_factory=LinkingSection)

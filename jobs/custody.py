@@ -69,7 +69,15 @@ def link(node: Node, references: Sequence[str], number: str, *, move: bool) -> l
 
 
 def _link(
-    session: Session, node: Node, clip: Clip, case: Case, method: str, actor: Actor, at: datetime, *, move: bool
+    session: Session,
+    node: Node,
+    clip: Clip,
+    case: Case,
+    method: str,
+    actor: Actor,
+    at: datetime,
+    *,
+    move: bool,
 ) -> None:
     row, left = cases.link(session, clip.id, case, method, actor.to_json(), at, move=move)
     set_legal_date(session, node, clip)

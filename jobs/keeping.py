@@ -14,7 +14,11 @@ def keepers_of(session: Session, rows: Sequence[StoredVersion]) -> dict[str, Kee
     """Return what each row is kept for, by the rows' ids."""
     kept_for = {row.id: found for row in rows if (found := layout.belongs(row.key)) is not None}
     names: dict[str, set[str]] = {
-        "clips": set(), "dockings": set(), "derived": set(), "events": set(), "ledger": set()
+        "clips": set(),
+        "dockings": set(),
+        "derived": set(),
+        "events": set(),
+        "ledger": set(),
     }
     for found in kept_for.values():
         names[found.folder].add(found.name)

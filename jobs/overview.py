@@ -7,6 +7,7 @@ from config.errors import SandboxError, VaultUnavailableError
 from config.times import spelled
 from hashing.digest import Digest
 from jobs import spooling
+from jobs.ledger.overview import lag
 from jobs.node import MAIN, SECOND, Node
 from metadata import roles
 from metadata.repo import clips, dockings, holds, integrity, objects, seals
@@ -29,6 +30,7 @@ def overview(node: Node) -> dict[str, Any]:
             "unfinished_dockings": dockings.unclosed(session, node.station_id),
             "unfinished_elsewhere": dockings.unclosed_elsewhere(session, node.station_id),
             "timestamps": seals.timestamp_counts(session),
+            "ledger": lag(session),
             "to_derive": len(integrity.underived(session)),
             "spool_high": integrity.is_open(session, spooling.REASON),
             "alert_counts": integrity.alert_counts(session),

@@ -71,12 +71,12 @@ def _note(session: WritingSession, _context: UOWTransaction) -> None:
         shape = found.get(row.__tablename__)
         if shape is None or not shape.is_logged(row):
             continue
-        columns = _changed(shape, row)
+        columns: set[str] | None = _changed(shape, row)
         if columns:
             place = shape.table, _key(shape, row)
             before = notes.get(place)
             if before is not None:
-                columns = None if before.columns is None else columns | before.columns
+                columns = None if before.columns is None else before.columns.union(columns)
             notes[place] = _Change(row, columns)
     for row in session.deleted:
         shape = found.get(row.__tablename__)

@@ -1,9 +1,9 @@
 """Row images: how the rows of the register stand in custody events, and are read out of them again.
 
 An event carries the rows that were written with it: a new one whole, of another one what changed
-(docs/formats.md). So the register can be compared with its ledger row by row, and made anew from the events alone. What an
-image leaves out is either kept in the vault under a digest that the image names, or says only what a
-vault answered when it was last asked.
+(docs/formats.md). So the register can be compared with its ledger row by row, and made anew from the
+events alone. What an image leaves out is either kept in the vault under a digest that the image names, or
+says only what a vault answered when it was last asked.
 """
 
 import base64

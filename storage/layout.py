@@ -156,7 +156,7 @@ def checkpoint_size(key: str) -> int | None:
 
 
 def cosignature_key(origin: str, size: int, witness: bytes) -> str:
-    """Key of a witness's line below a checkpoint, by its key id: ``ledger/<origin>/cosignatures/<size>/<hex>``."""
+    """Key of a witness's line, by its key id: ``ledger/<origin>/cosignatures/<size>/<hex>``."""
     return check_key(f"ledger/{origin}/cosignatures/{size:020d}/{witness.hex()}")
 
 

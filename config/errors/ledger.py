@@ -90,7 +90,9 @@ class LedgerIncompleteError(IntegrityError):
     exit_code = 106
     happened = mark("The vault does not hold event {first} of the log as it was signed: {problem}.")
     safe = mark("Nothing was written to the register.")
-    todo = mark("Try the second vault, or a newer backup of the register. Find out what became of the object.")
+    todo = mark(
+        "Try the second vault, or a newer backup of the register. Find out what became of the object."
+    )
 
 
 class EventNotFoundError(LedgerError):

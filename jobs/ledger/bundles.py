@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
 from config.errors import LedgerForeignError
 from jobs.ledger import publishing, reading
@@ -22,7 +23,7 @@ _READERS = 8
 class Spool:
     """Events by their numbers, in a temporary file: bundles hold them by clip."""
 
-    def __enter__(self) -> "Spool":
+    def __enter__(self) -> Self:
         """Make the file."""
         self._place = tempfile.TemporaryDirectory(prefix="sealdock-")
         self._file = sqlite3.connect(Path(self._place.name) / "events.db", isolation_level=None)
@@ -74,10 +75,8 @@ def _bundle(vault: Vault, key: str, origin: str) -> list[tuple[int, bytes, bytes
     """Return the events of one bundle. Raises LedgerForeignError for what is none of this log."""
     try:
         value = json.loads(reading.read(vault, key))
-        if value["schema"] != publishing.SCHEMA:
-            raise ValueError(f"schema {value['schema']}")
-        if value["origin"] != origin:
-            return []
+        if (value["schema"], value["origin"]) != (publishing.SCHEMA, origin):
+            return []  # of another log, which may share the vault
         return [
             (int(item["sequence"]), item["body"].encode("utf-8"), base64.b64decode(item["salt"]))
             for item in value["events"]

@@ -1,11 +1,11 @@
-"""``sealdock ledger check``: does the register still say what its ledger says?
+"""``sealdock ledger check``: whether the register still says what its ledger says.
 
-1. Every event: its number follows, its columns and its leaf hash are those of its bytes, and the inner nodes
-   those of the leaves.
-2. The log: at the size of each checkpoint that the register, a vault or a witness holds, it has the root that
-   was signed. An event that was changed together with its hashes is found here.
-3. Every row: it is what its events left, and there is none that they do not know. Documents that the register
-   keeps have the digests that name them.
+1. Every event: its number follows, its columns and its leaf hash are those of its bytes, and the inner
+   nodes those of the leaves.
+2. The log: at the size of each checkpoint that the register, a vault or a witness holds, it has the root
+   that was signed. An event that was changed together with its hashes is found here.
+3. Every row: it is what its events left, and there is none that they do not know. Documents that the
+   register keeps have the digests that name them.
 
 What was appended after the last checkpoint that somebody else holds can be rewritten without a trace; the
 report says where that begins.
@@ -15,7 +15,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +266,9 @@ def _stored(session: Session, table: Table) -> Iterator[Row[Any]]:
 
 
 def _removed(name: str, shape: Shape, gone: Expected) -> Difference:
-    return Difference("row-removed", name, _key(shape, gone.image), gone.sequence, clip=_clip(name, gone.image))
+    return Difference(
+        "row-removed", name, _key(shape, gone.image), gone.sequence, clip=_clip(name, gone.image)
+    )
 
 
 def _key(shape: Shape, image: Image) -> str:
@@ -277,5 +278,3 @@ def _key(shape: Shape, image: Image) -> str:
 def _clip(table: str, image: Image) -> str | None:
     found = image.get("id" if table == "clip" else "clip_id")
     return None if found is None else str(found)
-
-

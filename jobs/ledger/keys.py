@@ -1,7 +1,7 @@
 """The log's key: made with a new register, and kept by the home that made it.
 
-Every home of a register knows the log's verifier key. Only the one that has the private key signs checkpoints;
-the others append, and need not be trusted with it.
+Every home of a register knows the log's verifier key. Only the one that has the private key signs
+checkpoints; the others append, and need not be trusted with it.
 """
 
 import os
@@ -81,7 +81,9 @@ def follow(settings: Settings, vkey: str) -> Log:
         durable.replace(path, f"{vkey}\n".encode("ascii"), mode=0o644)
     found = load(settings)
     if str(found.vkey) != vkey:
-        raise KeyFileInvalidError(path=os.fspath(path), problem="the register's other stations have another log")
+        raise KeyFileInvalidError(
+            path=os.fspath(path), problem="the register's other stations have another log"
+        )
     return found
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config.errors import EventNotFoundError
+from config.times import spelled
 from hashing import log
 from jobs.ledger import proving, publishing
 from jobs.node import Node
@@ -74,6 +75,18 @@ def overview(node: Node, last: int, clip: str | None = None, kind: str | None = 
             unchecked_since(session),
             [(row[0], json.loads(row[1])) for row in reversed(rows)],
         )
+
+
+def lag(session: Session) -> dict[str, Any]:
+    """Return how far others hold the log, as ``status`` shows it."""
+    unchecked = unchecked_since(session)
+    return {
+        "size": ledger.size(session),
+        "holders": {
+            row.holder: {"size": row.size, "problem": row.problem} for row in ledger.standings(session)
+        },
+        "unchecked_since": None if unchecked is None else spelled(unchecked),
+    }
 
 
 def unchecked_since(session: Session) -> datetime | None:

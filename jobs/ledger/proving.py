@@ -18,7 +18,7 @@ SCHEMA = "sealdock.proof/1"
 
 
 def prove(node: Node, sequence: int) -> dict[str, Any]:
-    """Return an event, its salt, and the proof that it is a leaf under the newest checkpoint (docs/formats.md).
+    """Return an event with the proof that it is a leaf under the newest checkpoint (docs/formats.md).
 
     Raises EventNotFoundError: there is no such event, or no checkpoint that covers it.
     """

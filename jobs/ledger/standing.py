@@ -1,29 +1,34 @@
 """Compare the log with what others hold of it, before anything is appended to it.
 
-A vault holds signed checkpoints, a witness the last one that it cosigned. A register that has fewer events
-than one of them is an old backup: what it appended now would be a second history under the same numbers. One
-that has as many, but another root, was rewritten. In both cases nothing is appended. Where nobody answers, work
-goes on and it is written down since when the log is unchecked.
+A vault holds signed checkpoints, a witness the last one that it cosigned. A register that has fewer
+events than one of them is an old backup: what it appended now would be a second history under the same
+numbers. One that has as many, but another root, was rewritten. In both cases nothing is appended. Where
+nobody answers, work goes on and it is written down since when the log is unchecked.
 """
 
 from config.errors import (
     LedgerBehindError,
+    LedgerForeignError,
     LedgerForkedError,
     ObjectMissingError,
+    SealdockError,
     VaultUnavailableError,
 )
 from hashing import log
 from hashing.checkpoint import Checkpoint
 from jobs.ledger import reading
 from jobs.node import Node, Store
-from metadata.repo import ledger
+from metadata.repo import integrity, ledger
 from metadata.repo.ledger import Hashes
+
+ALERT = "ledger"
 
 
 def compare(node: Node) -> None:
     """Ask every vault for its newest checkpoint, and see that the log has it.
 
-    Raises LedgerBehindError, LedgerForkedError, and LedgerForeignError for a checkpoint the log did not sign.
+    Raises LedgerBehindError, LedgerForkedError, and LedgerForeignError for a checkpoint the log did not sign;
+    each of them raises an alert first.
     """
     for store in node.stores:
         compare_vault(node, store)
@@ -35,13 +40,23 @@ def compare_vault(node: Node, store: Store) -> bool:
         known = ledger.standing(session, store.name)
     try:
         kept = reading.newest(store.vault, node.log, 0 if known is None else known.size)
+        if kept is not None:
+            require(node, kept.checkpoint, holder=store.vault.url, key=kept.key)
     except (VaultUnavailableError, ObjectMissingError) as error:
-        _note(node, store.name, problem=error.code)
+        note(node, store.name, problem=error.code)
         return False
-    if kept is not None:
-        require(node, kept.checkpoint, holder=store.vault.url, key=kept.key)
-    _note(node, store.name, size=0 if kept is None else kept.checkpoint.size)
+    except (LedgerBehindError, LedgerForkedError, LedgerForeignError) as error:
+        alarm(node, store.name, error)
+        raise
+    note(node, store.name, size=0 if kept is None else kept.checkpoint.size)
     return True
+
+
+def alarm(node: Node, holder: str, error: SealdockError) -> None:
+    """Raise one alert for a log that is not what somebody else holds of it."""
+    facts = {"holder": holder, "problem": error.code}
+    with node.register.write() as session:
+        integrity.raise_alert(session, ALERT, node.clock.now(), facts=facts, once=True)
 
 
 def require(node: Node, head: Checkpoint, *, holder: str, key: str) -> None:
@@ -55,6 +70,7 @@ def require(node: Node, head: Checkpoint, *, holder: str, key: str) -> None:
         raise LedgerForkedError(size=head.size, holder=holder, key=key)
 
 
-def _note(node: Node, holder: str, *, size: int | None = None, problem: str | None = None) -> None:
+def note(node: Node, holder: str, *, size: int | None = None, problem: str | None = None) -> None:
+    """Write down what a holder answered, or why it did not."""
     with node.register.write() as session:
         ledger.note_standing(session, holder, node.clock.now(), size=size, problem=problem)

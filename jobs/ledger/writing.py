@@ -1,13 +1,13 @@
-"""Write folded rows into the register. What images leave out comes from the vault, by the digests they name."""
+"""Write folded rows into the register; what images leave out comes from the vault, by their digests."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 from ulid import ULID
 
 from config.errors import ObjectMissingError, SealdockError
@@ -15,7 +15,7 @@ from hashing.digest import Digest
 from jobs.ledger import reading
 from jobs.ledger.folding import Fold
 from jobs.node import Node, Store
-from metadata.images import DIGESTED, Image, Shape, shapes
+from metadata.images import Image, Shape, shapes
 from metadata.models import Base, StoredKind
 from storage import layout
 from storage.vault import LockMode, StoredVersion
@@ -64,7 +64,10 @@ class RowWriter:
         """Note what the ledger itself is published as in a vault, and the checkpoints there."""
         its_log = self._node.log
         largest = 0
-        for prefix, kind in (("events/", StoredKind.EVENTS), (f"ledger/{its_log.origin}/", StoredKind.LEDGER)):
+        for prefix, kind in (
+            ("events/", StoredKind.EVENTS),
+            (f"ledger/{its_log.origin}/", StoredKind.LEDGER),
+        ):
             for key in store.vault.keys(prefix):
                 found = [version for version in store.vault.versions(key) if not version.marker]
                 if found and not self._is_noted(store, key, found[-1].version):

@@ -221,8 +221,6 @@ def results_root(session: Session, run: str) -> bytes:
         .order_by(IntegrityResult.id)
     )
     return root(
-        leaf_hash(
-            canonical.encode({"clip": row[0], "problem": row[1], "bytes_read": row[2], "at": row[3]})
-        )
+        leaf_hash(canonical.encode({"clip": row[0], "problem": row[1], "bytes_read": row[2], "at": row[3]}))
         for row in session.execute(query.execution_options(yield_per=1000))
     )

@@ -15,15 +15,17 @@ REGISTER = "register"
 """Name of the bundle with the events of no clip."""
 
 _PAGE = 1000
-_RANGE = (bindparam("first"), bindparam("last"))
 _LEAVES = (
     select(CustodyEvent.leaf_hash)
-    .where(CustodyEvent.sequence.between(*_RANGE))
+    .where(CustodyEvent.sequence.between(bindparam("first"), bindparam("last")))
     .order_by(CustodyEvent.sequence)
 )
 _NODES = (
     select(LedgerNode.hash)
-    .where(LedgerNode.level == bindparam("level"), LedgerNode.position.between(*_RANGE))
+    .where(
+        LedgerNode.level == bindparam("level"),
+        LedgerNode.position.between(bindparam("first"), bindparam("last")),
+    )
     .order_by(LedgerNode.position)
 )
 _LAST = select(func.max(CustodyEvent.sequence))

@@ -224,12 +224,10 @@ class Bucket:
         return answer["Body"]
 
     def _pages(self, prefix: str, after: str = "") -> "Iterator[ListObjectVersionsOutputTypeDef]":
-        marker = {"KeyMarker": after} if after else {}
+        start: dict[str, Any] = {"KeyMarker": after} if after else {}  # not in the stubs, but in the API
         with translated(self.url):
-            pages = self.client.get_paginator("list_object_versions").paginate(
-                Bucket=self.name, Prefix=prefix, **marker
-            )
-            yield from pages
+            pages = self.client.get_paginator("list_object_versions")
+            yield from pages.paginate(Bucket=self.name, Prefix=prefix, **start)
 
 
 def base64_md5(data: bytes) -> str:
