@@ -19,7 +19,7 @@ from hashing.merkle import leaf_hash
 from hashing.notes import Vkey
 from tests.support import insider
 from tests.support.footage import FIRST, OFFICER
-from tests.support.station import Station, make_card, thaw, until
+from tests.support.station import Station, make_card, thaw, until, writable
 
 UNLOGGED = {
     "alembic_version",
@@ -248,7 +248,8 @@ def same(after: dict[str, list[dict[str, Any]]], before: dict[str, list[dict[str
             right = [row for row in right if row["kind"] not in {"rebuilt", "caught-up"}]
         if name == "ledger_checkpoint":
             left, right = (
-                [{k: v for k, v in row.items() if k != "at"} for row in of] for of in (left, right)
+                [{key: value for key, value in row.items() if key != "at"} for row in of]
+                for of in (left, right)
             )
             left = [row for row in left if row in right]
         if name == "stored_version":
@@ -261,10 +262,15 @@ def same(after: dict[str, list[dict[str, Any]]], before: dict[str, list[dict[str
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        name: base64.b64encode(value).decode() if isinstance(value, bytes) else _parsed(value)
         for name, value in row.items()
         if name not in ASKED_AGAIN
     }
+
+
+def _parsed(value: Any) -> Any:
+    """Read a column that holds JSON: the order of its keys says nothing."""
+    return json.loads(value) if isinstance(value, str) and value[:1] in {"{", "["} else value
 
 
 def test_locks_and_holds_are_asked_again(station: Station) -> None:
@@ -290,10 +296,11 @@ def test_a_vault_with_a_bundle_gone_is_not_rebuilt_from(station: Station) -> Non
 
 
 def test_a_bundle_with_another_event_is_not_believed(station: Station) -> None:
-    bundle = next((station.vault / "events" / _clip(station)).iterdir())
-    thaw(bundle)
-    bundle.chmod(0o644)
-    bundle.write_bytes(bundle.read_bytes().replace(b"confirmed", b"confirmeD"))
+    bundle = min((station.vault / "events" / _clip(station)).iterdir())
+    with writable(bundle):
+        before = bundle.read_bytes()
+        bundle.write_bytes(before.replace(b"offloaded", b"offloadeD"))
+        assert bundle.read_bytes() != before
     station.register.unlink()
     station.run("rebuild", "--from-vault").expect(106)
 
