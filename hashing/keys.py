@@ -119,7 +119,12 @@ def load_certificates(path: Path) -> tuple[x509.Certificate, ...]:
         raise KeyFileInvalidError(path=str(path), problem=str(error)) from error
 
 
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+def read_secret(path: Path) -> bytes:
+    """Read a key file of at most 64 KiB.
+
+    Raises KeyFileExposedError if anyone but the owner may read it, and KeyFileInvalidError if it is missing
+    or not a regular file.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -130,9 +135,13 @@ def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
             raise KeyFileInvalidError(path=str(path), problem="it is not a regular file")
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyFileExposedError(path=str(path), mode=f"{stat.S_IMODE(status.st_mode):04o}")
-        data = os.read(fd, _MAX_KEY_BYTES)
+        return os.read(fd, _MAX_KEY_BYTES)
     finally:
         os.close(fd)
+
+
+def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    data = read_secret(path)
     try:
         key = serialization.load_pem_private_key(data, password=None)
     except (ValueError, TypeError) as error:

@@ -22,7 +22,7 @@ from hashing.log import (
     verify_inclusion,
 )
 from hashing.merkle import EMPTY_ROOT, leaf_hash, node_hash
-from tests.hashing.test_merkle import LEAVES, ROOTS
+from tests.support.ledger import LEAVES, ROOTS
 
 # Inclusion and consistency proofs in the tree of LEAVES, as the certificate-transparency project published
 # them with its tests (merkle_tree_test.cc): leaf and size counted from 1 there, from 0 here.
