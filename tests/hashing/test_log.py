@@ -158,6 +158,7 @@ def leaves_of(store: HashStore, count: int) -> list[bytes]:
     return [data[at : at + 32] for at in range(0, len(data), 32)]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.data())
 def test_a_damaged_inclusion_proof_is_refused(size: int, data: st.DataObject) -> None:
     store, index = grown(), data.draw(st.integers(0, size - 1))
@@ -181,6 +182,7 @@ def test_a_damaged_inclusion_proof_is_refused(size: int, data: st.DataObject) ->
             verify_inclusion(*arguments)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.data())
 def test_a_damaged_consistency_proof_is_refused(size: int, data: st.DataObject) -> None:
     store, old = grown(), data.draw(st.integers(1, size))
@@ -204,6 +206,18 @@ def test_a_damaged_consistency_proof_is_refused(size: int, data: st.DataObject) 
             verify_consistency(*arguments)
 
 
+@pytest.mark.parametrize(("size", "claimed"), [*itertools.permutations([1, 2, 4, 8, 256, 512], 2)])
+def test_the_size_of_a_deeper_or_flatter_tree_is_refused(size: int, claimed: int) -> None:
+    """Every hash fits and leads to the root; only their number is not that of the claimed size."""
+    root = tree_root(grown(), size)
+    with pytest.raises(ProofError, match=r"the proof has (more|fewer) hashes"):
+        verify_inclusion(leaf_of(0), 0, claimed, inclusion_proof(grown(), 0, size), root)
+    if min(size, claimed) > 1:
+        proof = consistency_proof(grown(), 1, size)
+        with pytest.raises(ProofError, match=r"the proof has (more|fewer) hashes"):
+            verify_consistency(1, leaf_of(0), claimed, root, proof)
+
+
 def leaf_of(index: int) -> bytes:
     return grown().subtrees(0, index, 1)
 
@@ -213,6 +227,7 @@ def flipped(value: bytes, data: st.DataObject) -> bytes:
     return (int.from_bytes(value, "big") ^ (1 << bit)).to_bytes(len(value), "big")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 400), max_size=6))
 def test_a_witness_can_follow_any_growth(steps: list[int]) -> None:
     size, root = 0, EMPTY_ROOT
@@ -222,6 +237,7 @@ def test_a_witness_can_follow_any_growth(steps: list[int]) -> None:
         size, root = new_size, new_root
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 299))
 def test_a_log_that_changed_a_leaf_is_found_out(old: int, more: int, changed: int) -> None:
     changed %= old
@@ -283,6 +299,7 @@ class Counting:
         return bytes(32 * count)
 
 
+@settings(deadline=None)
 @given(st.integers(1, MAX_SIZE), st.data())
 def test_a_proof_reads_a_few_tiles_each_once(size: int, data: st.DataObject) -> None:
     for prove in (
@@ -374,6 +391,7 @@ def test_a_store_that_lacks_hashes() -> None:
             refused()
 
 
+@settings(deadline=None)
 @given(
     st.integers(-2, 2**64),
     st.integers(-2, 2**64),
