@@ -23,6 +23,7 @@ from hashing.notes import (
     check_text,
     decode_base64,
     encode_base64,
+    parse_signatures,
 )
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -83,9 +84,9 @@ class Opened:
     cosignatures: tuple[Verified, ...]
 
     @property
-    def witnesses(self) -> frozenset[Vkey]:
-        """The witnesses that cosigned, each once."""
-        return frozenset(item.vkey for item in self.cosignatures)
+    def witnesses(self) -> frozenset[bytes]:
+        """The public keys of the witnesses that cosigned: one counts once, whatever names it goes by."""
+        return frozenset(item.vkey.public for item in self.cosignatures)
 
 
 def open_note(data: bytes, log: Iterable[Vkey], witnesses: Iterable[Vkey] = ()) -> Opened:
@@ -94,17 +95,20 @@ def open_note(data: bytes, log: Iterable[Vkey], witnesses: Iterable[Vkey] = ()) 
     1. The note and the checkpoint in it have their one spelling.
     2. At least one of the keys of the ``log`` has signed it.
     3. No line of a known key, log or witness, is wrong.
+    4. A cosignature counts if it is not by a key of the log itself.
 
     It is for the caller to know which origin it expects, how many of the ``witnesses`` are enough, and
     whether the times they state are plausible. Raises NoteError, and UnverifiedNoteError for 2 and 3.
     """
     note = Note.parse(data)
     checkpoint = Checkpoint.parse(note.text)
-    logs, others = frozenset(log), frozenset(witnesses)
+    logs = frozenset(log)
+    others = frozenset(vkey for vkey in witnesses if vkey.kind is KeyType.COSIGNATURE)
     found = note.verify(logs | others)
     if not any(item.vkey in logs for item in found):
         raise UnverifiedNoteError("the log itself has not signed the checkpoint")
-    cosigned = tuple(item for item in found if item.vkey in others and item.vkey.kind is KeyType.COSIGNATURE)
+    own = {vkey.public for vkey in logs}
+    cosigned = tuple(item for item in found if item.vkey in others and item.vkey.public not in own)
     return Opened(checkpoint, note, cosigned)
 
 
@@ -116,3 +120,15 @@ def cosign(note: Note, key: NoteKey, at: datetime) -> Note:
     """
     Checkpoint.parse(note.text)
     return note.with_signatures([key.sign(note.text, at)])
+
+
+def add_cosignatures(note: Note, answer: bytes, witnesses: Iterable[Vkey]) -> Note:
+    """Return a checkpoint's note with the cosignatures out of a witness's answer (C2SP tlog-witness).
+
+    Only lines of the ``witnesses`` are taken, all others dropped; one that is there already gives way to
+    the new one. Raises NoteError for an answer that is no signature lines, and UnverifiedNoteError if none
+    is by a witness, or one of those is wrong.
+    """
+    answered = Note(note.text, parse_signatures(answer))
+    found = answered.verify(vkey for vkey in witnesses if vkey.kind is KeyType.COSIGNATURE)
+    return note.with_signatures(item.signature for item in found)

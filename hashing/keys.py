@@ -120,10 +120,10 @@ def load_certificates(path: Path) -> tuple[x509.Certificate, ...]:
 
 
 def read_secret(path: Path) -> bytes:
-    """Return the bytes of a key file, at most 64 KiB of them.
+    """Read a key file of at most 64 KiB.
 
-    Raises KeyFileExposedError if anyone but the owner may read it, KeyFileInvalidError if it is missing or no
-    regular file.
+    Raises KeyFileExposedError if anyone but the owner may read it, and KeyFileInvalidError if it is missing
+    or not a regular file.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

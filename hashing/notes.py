@@ -255,8 +255,13 @@ class Note:
         return data
 
     def with_signatures(self, signatures: Iterable[Signature]) -> Self:
-        """Return the note with more lines below the ones it has. Raises NoteError for too many."""
-        return type(self)(self.text, (*self.signatures, *signatures))
+        """Return the note with these lines too; a key that is there already keeps its later line only.
+
+        Nothing is checked: a line that claims to be of the log's key would take the place of the log's own.
+        Raises NoteError for too many.
+        """
+        lines = {(item.name, item.key_id): item for item in (*self.signatures, *signatures)}
+        return type(self)(self.text, tuple(lines.values()))
 
     def verify(self, vkeys: Iterable[Vkey]) -> tuple[Verified, ...]:
         """Return the signatures by these keys, in the order of the lines; all others are ignored.

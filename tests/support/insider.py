@@ -31,7 +31,8 @@ def change(station: Station, statement: str, *values: object) -> None:
 def rewrite(station: Station, edit: Callable[[int, bytes], bytes | None]) -> None:
     """Rewrite history and make all of its hashes fit.
 
-    ``edit`` returns the new bytes of an event, None to drop it. What was signed stays: without the log's key nobody can sign the new root.
+    ``edit`` returns the new bytes of an event, None to drop it. What was signed
+    stays: without the log's key nobody can sign the new root.
     """
     with register(station) as connection:
         rows = connection.execute(
