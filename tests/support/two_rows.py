@@ -21,6 +21,9 @@ from metadata.models import (
     Hold,
     IntegrityResult,
     IntegrityRun,
+    LedgerCheckpoint,
+    LedgerCosignature,
+    LedgerNode,
     Link,
     Seal,
     SealTimestamp,
@@ -31,8 +34,17 @@ from metadata.models import (
 )
 from tests.support.register import ACTOR, AT, DOCKING, RECORDER, STATION, add_clip, add_officer
 
-APPEND_ONLY = ("alert_acknowledgement", "custody_event", "integrity_result", "seal", "tag")
-REPLACEABLE = {"link_candidate", "progress", "derivative"}
+APPEND_ONLY = (
+    "alert_acknowledgement",
+    "custody_event",
+    "integrity_result",
+    "ledger_checkpoint",
+    "ledger_cosignature",
+    "ledger_node",
+    "seal",
+    "tag",
+)
+REPLACEABLE = {"link_candidate", "progress", "derivative", "ledger_standing"}
 
 # Every unique key of each table beside its hidden row number.
 KEYS = {
@@ -47,6 +59,9 @@ KEYS = {
     "hold": [("id",), ("clip_id",)],
     "integrity_result": [("id",)],
     "integrity_run": [("id",)],
+    "ledger_checkpoint": [("size",)],
+    "ledger_cosignature": [("size", "witness")],
+    "ledger_node": [("level", "position")],
     "link": [("id",), ("clip_id",)],
     "object": [("sha256",)],
     "officer": [("id",)],
@@ -100,7 +115,7 @@ def fill(session: Session, mark: str) -> None:
         not_after=AT,
         created_at=AT,
     )
-    session.add_all([case, run, key])
+    session.add_all([case, run, key, LedgerCheckpoint(size=int(mark), note=b"note", at=AT)])
     session.flush()
     seal = digest(f"manifest {mark}")
     session.add(
@@ -117,6 +132,8 @@ def fill(session: Session, mark: str) -> None:
     session.flush()
     session.add_all(
         [
+            LedgerCosignature(size=int(mark), witness=f"w{mark}", line="", at=AT),
+            LedgerNode(level=1, position=int(mark), hash=bytes(32)),
             SealTimestamp(manifest_sha256=seal, signature=b"", authority="", time=AT),
             Alert(id=f"alert-{mark}", kind="k", clip_id=clip.id, facts={}, at=AT),
             Assignment(id=f"as-{mark}", recorder_id=RECORDER, officer_id=officer, starts_at=AT),
