@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hashing.merkle import leaf_hash
 from hashing.notes import Note, NoteKey, Vkey, encode_base64
 from tests.support.ledger import LOG
 from tests.support.station import ROOT, Ran
+from witness.folder import create, opened
 
 NAME = "witness.example/w"
 
@@ -100,11 +102,18 @@ class Witness:
 
     def variables(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        return {**kept, "SEALDOCK_LANGUAGE": "en", "LC_ALL": "C.UTF-8", **self.environment}
+        return {
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "SEALDOCK_LANGUAGE": "en",
+            "LC_ALL": "C.UTF-8",
+            **self.environment,
+        }
 
     @property
     def vkey(self) -> Vkey:
-        return Vkey.parse(self.run("logs", "--json").expect(0).json["vkey"])
+        with opened(self.folder) as (state, _evidence):
+            return state.vkey
 
     @property
     def log_file(self) -> Path:
@@ -167,7 +176,8 @@ class Witness:
 def make(folder: Path, *logs: Log) -> Witness:
     """Make a witness with these logs."""
     made = Witness(folder / "witness")
-    made.run("init", "--name", NAME).expect(0)
-    for log in logs:
-        made.run("add-log", str(log.key.vkey)).expect(0)
+    create(made.folder, NAME)
+    with opened(made.folder) as (state, _evidence):
+        for log in logs:
+            assert state.add_key(log.key.name, log.key.vkey, datetime.now(UTC))
     return made
