@@ -5,6 +5,8 @@
 
 # PYTHON names the interpreter for .venv (3.11 or newer); by default setup finds one.
 PYTHON ?=
+# The reference implementation of transparency logs, which judges what the ledger writes.
+GO := go=golang-go /usr/share/gocode/src/golang.org/x/mod=golang-golang-x-mod-dev
 # Tests of an S3 vault need a real one; only root can start it, so only root installs it.
 CEPH := $(if $(filter 0,$(shell id -u)),ceph-mon ceph-osd radosgw ceph=ceph-common)
 # More arguments for the tools, e.g. make test PYTEST_ARGS="-k seal -x"
@@ -19,7 +21,8 @@ setup: ## install what is missing: system packages, .venv, locked dependencies, 
 	@PYTHON='$(PYTHON)' deploy/dev/setup.sh
 
 test: ## set up, then run the tests as an ordinary user (PYTEST_ARGS="-k seal" passes arguments on)
-	@PYTHON='$(PYTHON)' deploy/dev/setup.sh faketime initdb=postgresql systemd-analyze=systemd udevadm=udev mkfs.ext4=e2fsprogs $(CEPH)
+	@PYTHON='$(PYTHON)' deploy/dev/setup.sh faketime initdb=postgresql systemd-analyze=systemd udevadm=udev mkfs.ext4=e2fsprogs $(GO) $(CEPH)
+	@deploy/dev/outsiders.sh
 	@deploy/dev/test.sh $(PYTEST_ARGS)
 
 lint: setup ## set up, then check style, types and the import contract
@@ -35,5 +38,5 @@ lock: ## write requirements.lock anew from pyproject.toml (LOCK_ARGS=--upgrade t
 	@deploy/dev/lock.sh $(LOCK_ARGS)
 
 clean: ## remove what these targets made, .venv included
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo-home
+	rm -rf .venv .outsiders build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo-home
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

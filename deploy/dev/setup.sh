@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Install what sealdock needs to run and be tested: system packages, a virtual environment in .venv, the locked
 # dependencies, sealdock itself (editable). Does only what is missing; with nothing missing it needs no network.
-# Arguments name further programs to have, each from the system package of its own name, or of another: program=package.
+# Arguments name further programs to have, each from the system package of its own name, or of another: program=package;
+# what begins with a slash is a file or a folder.
 set -euo pipefail
 umask 022 # the test user has to read what root installs
 # shellcheck source=deploy/dev/common.sh
@@ -38,8 +39,12 @@ find_python() {
   done
 }
 
-# Whether a program is installed; Debian keeps those of PostgreSQL's server off the PATH.
+# Whether a program is installed, or a file there; Debian keeps the programs of PostgreSQL's server off the PATH.
 have() {
+  if [[ $1 == /* ]]; then
+    [[ -e $1 ]]
+    return
+  fi
   command -v "$1" >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/$1" >/dev/null
 }
 
@@ -105,6 +110,8 @@ made_from() { [[ -f $mark.$1 && $(<"$mark.$1") == "$2" ]]; }
 pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input)
 
 if ! made_from base "$base" || ! "$venv/bin/python" -c '' 2>/dev/null; then
+  # Making it anew empties it first, and a link would empty somebody else's.
+  [[ ! -L $venv ]] || fail "$venv is a link, and what it leads to does not fit this checkout; remove the link and run this again"
   echo "Making .venv with $python and the locked dependencies"
   "$python" -m venv --clear "$venv"
   # Wheels only: building from source would run code that no hash covers.
