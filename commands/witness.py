@@ -120,6 +120,7 @@ def witness_logs(folder: Path, as_json: bool) -> None:
                 "size": log.latest.size if log.latest else None,
                 "root": encode_base64(log.latest.root) if log.latest else None,
                 "seen_at": log.latest.at if log.latest else None,
+                "stopped": log.stopped,
                 "forks": sum(kind.proven for kind in kinds),
                 "suspected": sum(not kind.proven for kind in kinds),
             }
@@ -130,9 +131,10 @@ def witness_logs(folder: Path, as_json: bool) -> None:
     click.echo(str(vkey))
     for row in rows:
         seen = "-" if row["size"] is None else f"{row['size']}  {row['root']}  {row['seen_at']}"
+        halt = _("STOPPED, see docs/witness.md") if row["stopped"] else ""
         about = _("FORKED: {count}").format(count=row["forks"]) if row["forks"] else ""
         doubt = _("suspected: {count}").format(count=row["suspected"]) if row["suspected"] else ""
-        click.echo("  ".join(filter(None, (shown(row["origin"]), seen, about, doubt))))
+        click.echo("  ".join(filter(None, (shown(row["origin"]), seen, halt, about, doubt))))
     click.echo(ngettext("{count} log", "{count} logs", len(rows)).format(count=len(rows)))
 
 

@@ -67,11 +67,13 @@ class Judge:
         2. Its origin is that of a log served here, else 404.
         3. A key of that log has signed it, and no line of such a key is wrong, else 403.
         4. The old size is not greater than that of the checkpoint, else 400.
-        5. No other root was cosigned at its size: that would be a fork, and evidence.
-        6. The old size is the one last cosigned, else 409 with that size.
-        7. At the same size the root is the same, else 409 without a size.
-        8. The proof leads from the root last cosigned to the new one, else 422, and perhaps evidence.
-        9. It is cosigned, and that is on the medium before anybody hears of the signature.
+        5. If this witness has cosigned it before, it remembers that; else its state is an old one that was
+           put back, and it signs nothing more for this log: 503.
+        6. No other root was cosigned at its size: that would be a fork, and evidence.
+        7. The old size is the one last cosigned, else 409 with that size.
+        8. At the same size the root is the same, else 409 without a size.
+        9. The proof leads from the root last cosigned to the new one, else 422, and perhaps evidence.
+        10. It is cosigned, and that is on the medium before anybody hears of the signature.
         """
         try:
             request = AddCheckpoint.parse(body)  # 1
@@ -109,14 +111,19 @@ class Judge:
         known = self.state.latest(checkpoint.origin)
         there = self.state.at_size(checkpoint.origin, checkpoint.size)
         forked = there is not None and there.root != checkpoint.root
-        if there is not None and forked:  # 5
+        if (there is None or forked) and self._has_signed(request.note):  # 5
+            self.state.stop(checkpoint.origin, request.note, self._now())
+            _log.error("witness-state-behind", extra={"origin": checkpoint.origin, "size": checkpoint.size})
+        if self.state.stopped(checkpoint.origin):
+            return Answer(Status.UNAVAILABLE, "This witness signs nothing more for this log.\n")
+        if there is not None and forked:  # 6
             self._accuse(Kind.SAME_SIZE, there, request, note)
         size, root = (0, EMPTY_ROOT) if known is None else (known.size, known.root)
-        if request.old_size != size:  # 6
+        if request.old_size != size:  # 7
             return Answer(Status.CONFLICT, f"{size}\n", size)
-        if forked:  # 7
+        if forked:  # 8
             return Answer(Status.CONFLICT, "This witness has cosigned another root at that size.\n")
-        shown = judge_growth(size, root, checkpoint.size, checkpoint.root, request.proof)  # 8
+        shown = judge_growth(size, root, checkpoint.size, checkpoint.root, request.proof)  # 9
         if shown is not None:
             if known is not None and checkpoint.size > size > 0:
                 self._accuse(shown, known, request, note)
@@ -124,7 +131,14 @@ class Judge:
         at = self._now()
         signature = self.key.sign(note.text, at)
         self.state.keep(checkpoint, note.with_signatures([signature]), at)
-        return Answer(Status.COSIGNED, signature.line)  # 9
+        return Answer(Status.COSIGNED, signature.line)  # 10
+
+    def _has_signed(self, note: Note) -> bool:
+        try:
+            note.verify([self.key.vkey])
+        except UnverifiedNoteError:
+            return False
+        return True
 
     def _done(self, request: AddCheckpoint) -> None:
         """Log what was cosigned; a suspicion of it has turned out to be none."""

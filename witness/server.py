@@ -257,16 +257,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _health(self, _query: str) -> _Page:
         judge = self.server.judge
-        open_cases = judge.evidence.tally()
-        status = HTTPStatus.OK if open_cases.clean else HTTPStatus.SERVICE_UNAVAILABLE
+        cases, (logs, stopped) = judge.evidence.tally(), judge.state.count()
+        healthy = cases.clean and not stopped
         return _json(
-            status,
+            HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE,
             {
-                "healthy": open_cases.clean,
+                "healthy": healthy,
                 "vkey": str(judge.key.vkey),
-                "logs": judge.state.count(),
-                "forks": open_cases.forks,
-                "suspected": open_cases.suspected,
+                "logs": logs,
+                "stopped": stopped,
+                "forks": cases.forks,
+                "suspected": cases.suspected,
             },
         )
 

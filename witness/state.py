@@ -36,6 +36,9 @@ CREATE TABLE cosigned (
   origin TEXT NOT NULL, size INTEGER NOT NULL CHECK (size >= 0), root TEXT NOT NULL CHECK (length(root) = 44),
   at TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (origin, size)
 ) STRICT;
+CREATE TABLE stopped (
+  origin TEXT PRIMARY KEY, at TEXT NOT NULL, note TEXT NOT NULL
+) STRICT;
 CREATE TRIGGER cosigned_only_grows BEFORE INSERT ON cosigned
 WHEN EXISTS (SELECT 1 FROM cosigned WHERE origin = NEW.origin AND size >= NEW.size)
 BEGIN SELECT RAISE(ABORT, 'a log does not shrink'); END;
@@ -63,6 +66,7 @@ class LogRow:
     origin: str
     vkeys: tuple[Vkey, ...]
     latest: Cosigned | None
+    stopped: bool
 
 
 class State:
@@ -156,11 +160,27 @@ class State:
     def logs(self) -> list[LogRow]:
         """Return all logs that are served here, by origin."""
         origins = [row[0] for row in self._all("SELECT DISTINCT origin FROM log_key ORDER BY origin")]
-        return [LogRow(origin, self.keys(origin), self.latest(origin)) for origin in origins]
+        return [
+            LogRow(origin, self.keys(origin), self.latest(origin), self.stopped(origin)) for origin in origins
+        ]
 
-    def count(self) -> int:
-        """Return how many logs are served here."""
-        return int(str(self._one("SELECT count(DISTINCT origin) FROM log_key")))
+    def count(self) -> tuple[int, int]:
+        """Return how many logs are served here, and for how many of them nothing is signed any more."""
+        served, stopped = self._all(
+            "SELECT (SELECT count(DISTINCT origin) FROM log_key), (SELECT count(*) FROM stopped)"
+        )[0]
+        return int(served), int(stopped)
+
+    def stopped(self, origin: str) -> bool:
+        """Return whether nothing is signed for a log any more, because this state had gone back."""
+        return bool(self._all("SELECT 1 FROM stopped WHERE origin = ?", origin))
+
+    def stop(self, origin: str, note: Note, at: datetime) -> None:
+        """Sign nothing more for a log; ``note`` is what shows that this state had gone back."""
+        self._db.execute(
+            "INSERT INTO stopped VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (origin, spelled(at), note.spell().decode()),
+        )
 
     def latest(self, origin: str) -> Cosigned | None:
         """Return the greatest checkpoint that was cosigned for a log."""
