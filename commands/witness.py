@@ -173,20 +173,26 @@ def witness_evidence(folder: Path, as_json: bool) -> None:
     "--listen",
     default="127.0.0.1:7380",
     show_default=True,
-    help="Where to answer, HOST:PORT.",
+    envvar="SEALDOCK_WITNESS_LISTEN",
     metavar="PLACE",
+    help="Where to answer, HOST:PORT.",
 )
 @click.option(
     "--tls-certificate",
+    envvar="SEALDOCK_WITNESS_TLS_CERTIFICATE",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Certificate and those above it (PEM); needed beyond this computer.",
 )
 @click.option(
-    "--tls-key", type=click.Path(path_type=Path, dir_okay=False), help="Key of that certificate (PEM, 0600)."
+    "--tls-key",
+    envvar="SEALDOCK_WITNESS_TLS_KEY",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Key of that certificate (PEM, 0600).",
 )
 @click.option(
     "--behind-proxy",
     is_flag=True,
+    envvar="SEALDOCK_WITNESS_BEHIND_PROXY",
     help="A proxy ends TLS and limits clients: allow plain HTTP anywhere, and no limits by address.",
 )
 def witness_serve(
@@ -194,12 +200,15 @@ def witness_serve(
 ) -> None:
     """Answer logs and auditors over HTTP (C2SP tlog-witness), until stopped.
 
+    Every option can come from the environment, too: SEALDOCK_WITNESS_LISTEN and so on.
+
     \b
     Examples:
       sealdock witness serve /var/lib/sealdock-witness
       sealdock witness serve DIR --listen 0.0.0.0:443 --tls-certificate cert.pem --tls-key key.pem
       sealdock witness serve DIR --listen 10.0.0.5:7380 --behind-proxy
     """  # noqa: D301
+    from config.errors import InvalidSettingError
     from config.urls import is_loopback
     from jobs.notify import notify
     from witness.folder import serving
@@ -220,7 +229,7 @@ def witness_serve(
         try:
             server = Server(place, Judge(key, state, evidence), tls, trusted_front=behind_proxy)
         except OSError as error:
-            raise click.BadParameter(error.strerror or str(error), param_hint="--listen") from error
+            raise InvalidSettingError(key="--listen", problem=error.strerror or str(error)) from error
         with server:
             host = f"[{place[0]}]" if ":" in place[0] else place[0]
             url = f"{'http' if tls is None else 'https'}://{host}:{server.port}"

@@ -51,13 +51,13 @@ def create(folder: Path, name: str) -> Vkey:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[tuple[State, Evidence]]:
-    """Open state and evidence of a witness, also while another process serves it.
+def opened(folder: Path, *, thorough: bool = False) -> Iterator[tuple[State, Evidence]]:
+    """Open state and evidence of a witness, also while another process serves it; see ``State``.
 
     Raises WitnessFolderError, HomeForeignError for another user's, and WitnessStateError.
     """
     _require(folder)
-    state = State(folder / STATE)
+    state = State(folder / STATE, thorough=thorough)
     try:
         yield state, Evidence(folder / EVIDENCE)
     except sqlite3.Error as error:
@@ -73,7 +73,7 @@ def serving(folder: Path) -> Iterator[tuple[NoteKey, State, Evidence]]:
     Raises as ``opened``, KeyFileExposedError and KeyFileInvalidError for its key, WitnessBusyError.
     """
     _require(folder)
-    with _locked(folder), opened(folder) as (state, evidence):
+    with _locked(folder), opened(folder, thorough=True) as (state, evidence):
         yield _load_key(folder / KEY, state), state, evidence
 
 

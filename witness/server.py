@@ -157,6 +157,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._limits.renew(REQUEST_SECONDS, MAX_HEAD + MAX_BODY)
         super().handle_one_request()
 
+    def handle_expect_100(self) -> bool:
+        """Say "go on" at once: what is written waits for the end of the answer otherwise."""
+        allowed = super().handle_expect_100()
+        self.wfile.flush()
+        return allowed
+
     def do_GET(self) -> None:
         """Answer somebody who reads."""
         if not self._allowed():

@@ -139,6 +139,15 @@ def test_heads_without_end(start: Callable[[], Witness]) -> None:
     assert witness.post(Log().grow(1).request(0)).status == 200
 
 
+def test_a_client_that_asks_before_it_sends(start: Callable[[], Witness]) -> None:
+    data = Log().grow(1).request(0)
+    with connected(start()) as client:
+        client.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(data))
+        assert client.recv(4096).startswith(b"HTTP/1.1 100 ")
+        client.sendall(data)
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
 def test_garbage_and_silence(start: Callable[[], Witness], caplog: pytest.LogCaptureFixture) -> None:
     witness = start()
     with caplog.at_level(logging.INFO):
