@@ -40,6 +40,7 @@ COMMANDS = {
     "vault": "commands.vault:vault",
     "seals": "commands.keys:seals",
     "keys": "commands.keys:keys",
+    "witness": "commands.witness:witness",
     "clock": "commands.home:clock",
     "config": "commands.home:config",
     "errors": "commands.home:errors",

@@ -239,6 +239,7 @@ def publish(ctx: click.Context, as_json: bool) -> None:
                 "size": done.size,
                 "holders": done.holders,
                 "failed": {name: error.code for name, error in done.failed.items()},
+                "silent": done.silent,
             }
         )
     else:
@@ -248,6 +249,9 @@ def publish(ctx: click.Context, as_json: bool) -> None:
         )
         for name, size in done.holders.items():
             click.echo("  " + _("{holder}: {size} events").format(holder=shown(name), size=size))
+        for name, why in done.silent.items():
+            problem = _("{holder}: {problem}").format(holder=shown(name), problem=shown(why))
+            click.echo(f"  {problem}", err=True)
         for name, error in done.failed.items():
             click.echo(
                 "  " + _("{holder}: {problem}").format(holder=shown(name), problem=error.sentence()), err=True

@@ -111,6 +111,13 @@ from config.errors.vault import (
     VaultUntriedError,
     VaultWithoutLockError,
 )
+from config.errors.witness import (
+    WitnessBusyError,
+    WitnessError,
+    WitnessFolderError,
+    WitnessForkedError,
+    WitnessStateError,
+)
 
 __all__ = [
     "AlreadyLinkedError",
@@ -209,6 +216,11 @@ __all__ = [
     "VerificationFailedError",
     "VolumeRefusedError",
     "VolumeSwappedError",
+    "WitnessBusyError",
+    "WitnessError",
+    "WitnessFolderError",
+    "WitnessForkedError",
+    "WitnessStateError",
     "all_errors",
 ]
 

@@ -28,10 +28,11 @@ from hashing.edge import Edge
 from hashing.log import TILE_WIDTH
 from hashing.merkle import leaf_hash
 from hashing.notes import NoteError
-from jobs.ledger import reading
+from jobs.ledger import reading, witnessing
 from jobs.ledger.folding import Expected, Fold
 from jobs.ledger.keys import Log
 from jobs.node import Node
+from jobs.witnessing_client import WitnessingError
 from metadata import events
 from metadata.events import EventKind
 from metadata.images import LEFT_OUT, Image, Shape, shapes
@@ -120,11 +121,31 @@ def _signed(node: Node, session: Session, done: Checked) -> Iterator[_Signed]:
     """Collect every checkpoint that can be had; what the log did not sign is a finding."""
     its_log = node.log
     for row in ledger.checkpoints(session):
-        head = _opened(its_log, row.note)
-        if head is None or head[0] != row.size:
+        found = _opened(its_log, row.note)
+        if found is None or found[0] != row.size:
             done.note(Difference("checkpoint-foreign", "ledger_checkpoint", REGISTER, row.size))
             continue
-        yield _Signed(*head, REGISTER, str(row.size))
+        yield _Signed(*found, REGISTER, str(row.size))
+    yield from _cosigned(node, done)
+    yield from _in_vaults(node, its_log, done)
+
+
+def _cosigned(node: Node, done: Checked) -> Iterator[_Signed]:
+    """Collect what the witnesses saw last."""
+    for witness in witnessing.witnesses(node):
+        try:
+            head = witnessing.seen(node, witness)
+        except LedgerForeignError:
+            done.note(Difference("checkpoint-foreign", key=witness.name))
+        except WitnessingError:
+            done.silent.append(witness.name)
+        else:
+            if head is not None:
+                yield _Signed(head.size, head.root, witness.name, witness.url)
+
+
+def _in_vaults(node: Node, its_log: Log, done: Checked) -> Iterator[_Signed]:
+    """Collect every checkpoint of the vaults."""
     for store in node.stores:
         try:
             for kept in reading.checkpoints(store.vault, its_log):

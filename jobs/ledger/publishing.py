@@ -16,6 +16,8 @@ from config.errors import SealdockError
 from hashing import canonical, log, tiles
 from hashing.checkpoint import Checkpoint
 from hashing.digest import Digest
+from hashing.notes import Vkey
+from jobs.ledger import witnessing
 from jobs.ledger.keys import Log
 from jobs.node import Node, Store
 from metadata import events
@@ -40,6 +42,8 @@ class Published:
     size: int
     holders: dict[str, int] = field(default_factory=dict)
     failed: dict[str, SealdockError] = field(default_factory=dict)
+    silent: dict[str, str] = field(default_factory=dict)
+    """Witnesses that did not cosign now, and why: nothing waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,38 @@ def publish(node: Node) -> Published | None:
                 done.failed[store.name] = error
                 continue
         done.holders[store.name] = size
+    for witness in witnessing.witnesses(node):
+        problem = witnessing.cosign(node, witness, size)
+        if problem is None:
+            done.holders[witness.name] = size
+        elif isinstance(problem, SealdockError):
+            done.failed[witness.name] = problem
+        else:
+            done.silent[witness.name] = problem.problem
+    _bring_cosignatures(node, its_log, size, done)
     return done
+
+
+def _bring_cosignatures(node: Node, its_log: Log, size: int, done: Published) -> None:
+    """Put the lines of the witnesses beside the checkpoint."""
+    with node.register.read() as session:
+        found = [
+            _Object(
+                layout.cosignature_key(its_log.origin, size, Vkey.parse(row.witness).key_id),
+                f"{row.line}\n".encode(),
+                StoredKind.LEDGER,
+            )
+            for row in ledger.cosignatures(session, size)
+        ]
+    if not found:
+        return
+    for store in node.stores:
+        if store.name in done.holders:
+            try:
+                with ThreadPoolExecutor(1) as pool:
+                    _put(node, store, pool, found)
+            except SealdockError as error:
+                done.failed[store.name] = error
 
 
 def sign(node: Node, its_log: Log) -> int:

@@ -16,8 +16,10 @@ from config.errors import (
 )
 from hashing import log
 from hashing.checkpoint import Checkpoint
-from jobs.ledger import reading
+from jobs.ledger import reading, witnessing
+from jobs.ledger.witnessing import Witness
 from jobs.node import Node, Store
+from jobs.witnessing_client import WitnessingError
 from metadata.repo import integrity, ledger
 from metadata.repo.ledger import Hashes
 
@@ -25,13 +27,31 @@ ALERT = "ledger"
 
 
 def compare(node: Node) -> None:
-    """Ask every vault for its newest checkpoint, and see that the log has it.
+    """Ask every vault and witness for the newest checkpoint it holds, and see that the log has it.
 
     Raises LedgerBehindError, LedgerForkedError, and LedgerForeignError for a checkpoint the log did not sign;
     each of them raises an alert first.
     """
     for store in node.stores:
         compare_vault(node, store)
+    for witness in witnessing.witnesses(node):
+        compare_witness(node, witness)
+
+
+def compare_witness(node: Node, witness: Witness) -> bool:
+    """Do so with one witness; tell whether it answered. Raises as ``compare`` does."""
+    try:
+        head = witnessing.seen(node, witness)
+        if head is not None:
+            require(node, head, holder=witness.url, key=witness.name)
+    except WitnessingError:
+        note(node, witness.name, problem=witnessing.UNAVAILABLE)
+        return False
+    except (LedgerBehindError, LedgerForkedError, LedgerForeignError) as error:
+        alarm(node, witness.name, error)
+        raise
+    note(node, witness.name, size=0 if head is None else head.size)
+    return True
 
 
 def compare_vault(node: Node, store: Store) -> bool:

@@ -40,7 +40,9 @@ class Unit(configparser.RawConfigParser):
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
-    subprocess.run([ROOT / "deploy" / "install.sh", folder], check=True, stdin=subprocess.DEVNULL, timeout=60)
+    for options in ([], ["--witness"]):
+        command = [ROOT / "deploy" / "install.sh", *options, folder]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
     return folder
 
 
@@ -130,6 +132,20 @@ def test_what_is_installed(installed: Path) -> None:
     rules = (installed / "etc/udev/rules.d/90-sealdock-cards.rules").read_text()
     for start in re.findall(r"SYSTEMD_WANTS\}\+=\"([^\"]+)\"", rules):
         assert start.replace("%k", "") in SERVICES
+
+
+def test_a_station_gets_no_witness_and_a_witness_no_station(tmp_path: Path) -> None:
+    install = ROOT / "deploy" / "install.sh"
+    subprocess.run([install, tmp_path / "station"], check=True, stdin=subprocess.DEVNULL, timeout=60)
+    subprocess.run(
+        [install, "--witness", tmp_path / "witness"], check=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    assert not [path for path in (tmp_path / "station").rglob("*") if "witness" in path.name]
+    found = {path.name for path in (tmp_path / "witness").rglob("*") if path.is_file()}
+    assert found == {
+        "10-hardening.conf", "alarm", "sealdock-alarm@.service", "sealdock-witness.conf",
+        "sealdock-witness.service", "sealdock-witness-evidence.service", "sealdock-witness-evidence.timer",
+    }  # fmt: skip
 
 
 def test_rules_are_made_of_what_udev_knows() -> None:

@@ -42,7 +42,8 @@ def test_json_is_offered_where_the_readme_says() -> None:
         for name, command in commands(root)
         if not any("--json" in param.opts for param in command.params)
     }
-    assert without == {"sealdock watch"}  # a service; what it does is in the log and in `status --json`
+    # Services; what they do is in the log, in `status --json` and in `witness logs --json`.
+    assert without == {"sealdock watch", "sealdock witness serve"}
 
 
 def test_both_readmes_have_the_same_sections() -> None:

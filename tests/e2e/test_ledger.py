@@ -364,7 +364,13 @@ def test_a_proof_is_checked_with_nothing_but_its_text(station: Station) -> None:
 def test_publishing_twice_brings_nothing_twice(station: Station) -> None:
     before = station.stored_keys()
     found = station.json("ledger", "publish")
-    assert found == {"ok": True, "size": events(station), "holders": {"main": events(station)}, "failed": {}}
+    assert found == {
+        "ok": True,
+        "size": events(station),
+        "holders": {"main": events(station)},
+        "failed": {},
+        "silent": {},
+    }
     assert station.stored_keys() == before
     station.ok("case", "add", "苏吴城管罚字〔2026〕第79号")
     assert station.json("ledger", "publish")["size"] == events(station)

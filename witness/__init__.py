@@ -1,0 +1,1 @@
+"""The witness: cosigns checkpoints of logs that only grow (C2SP tlog-witness); own key, own state."""
