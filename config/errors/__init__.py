@@ -42,7 +42,7 @@ from config.errors.integrity import (
     TimestampUnavailableError,
     VerificationFailedError,
 )
-from config.errors.operation import OperationError, ReconcileOpenError, UnhealthyError
+from config.errors.operation import ChainOpenError, OperationError, ReconcileOpenError, UnhealthyError
 from config.errors.register import (
     AlreadyLinkedError,
     AssignmentOverlapError,
@@ -109,6 +109,7 @@ __all__ = [
     "CaseNotFoundError",
     "CaseNumberInvalidError",
     "CategoryUnknownError",
+    "ChainOpenError",
     "ClipAmbiguousError",
     "ClipNotFoundError",
     "ClockImplausibleError",
