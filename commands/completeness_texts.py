@@ -117,11 +117,11 @@ WORDS = {
     "log-inventory": mark("the log has another inventory, or none"),
     "log-close": mark("the log has another close-out, or the register has lost it"),
     "inventory-register": mark("the inventory is of another docking, station, recorder or time"),
-    "inventory-clips": mark("the register has not the files of the inventory"),
+    "inventory-clips": mark("the register's clips are not the files of the inventory"),
     "close-register": mark("the close-out is of another docking or time"),
     "close-inventory": mark("the close-out names another inventory"),
-    "close-clips": mark("the register has not the clips that the close-out calls safe"),
-    "close-files": mark("the close-out has not the files of the inventory"),
+    "close-clips": mark("the register does not have the clips that the close-out calls safe"),
+    "close-files": mark("the files of the close-out are not those of the inventory"),
 }
 """Words for what facts name by stable ones."""
 

@@ -1,6 +1,6 @@
 """Whether what a recorder recorded is complete: its chain, docking by docking. Nothing is changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -24,11 +24,12 @@ from metadata import completeness
 from metadata.clock import sensible
 from metadata.completeness import Finding
 from metadata.documents import CloseOut, Inventory, read_close, read_inventory
+from metadata.documents import Entry as Seen
 from metadata.events import EventKind
 from metadata.models import Recorder
 from metadata.numbering import Numbered
 from metadata.repo import chains
-from metadata.stays import Claim, Noted, Paper, Stay
+from metadata.stays import Claim, Noted, Paper, Row, Stay
 from storage import layout
 
 _ELSEWHERE = timedelta(days=1)
@@ -58,6 +59,7 @@ class Walk:
     seals: bool = True
     """Whether signatures are checked, which is most of the time."""
     _named: set[str] = field(default_factory=set)
+    _profiles: list[Profile] = field(default_factory=list)
 
     @cached_property
     def noted(self) -> Sequence[Noted]:
@@ -135,7 +137,7 @@ class Walk:
             close_paper=close_paper,
             close=close,
             rows=rows,
-            claims={} if inventory is None else self._claims(inventory),
+            claims={} if inventory is None else self._claims(inventory, rows),
             under_way=under_way,
             close_logged=closed is not None,
         )
@@ -159,12 +161,36 @@ class Walk:
     def _unfinished(self) -> frozenset[str]:
         return unfinished_dockings(self.node)
 
-    def _claims(self, inventory: Inventory) -> dict[bytes, Claim]:
-        """Return what the names of a card's files say, as a docking would read them."""
-        entries = [Entry(item.path, item.size, item.mtime_ns, read_only=False) for item in inventory.entries]
-        recognition = recognise(entries, self.node.profiles)
-        zone = _zone(recognition.profile, self.node)
-        return {path: _claim(path, facts, zone) for path, facts in recognition.facts.items()}
+    def _claims(self, inventory: Inventory, rows: Mapping[int, Row]) -> dict[bytes, Claim]:
+        """Return what the names of the files say that a docking saw first, as the docking would read them.
+
+        The profile of the docking before is taken where it explains all of them: to try every profile on
+        every file again would be most of the time.
+        """
+        new = [
+            entry
+            for position, entry in enumerate(inventory.entries)
+            if position not in rows or rows[position].new
+        ]
+        profile = self._profiles[-1] if self._profiles else None
+        facts = {} if profile is None else _matched(profile, new)
+        if profile is None or len(facts) < len(new):
+            every = [
+                Entry(item.path, item.size, item.mtime_ns, read_only=False) for item in inventory.entries
+            ]
+            recognition = recognise(every, self.node.profiles)
+            profile = recognition.profile
+            facts = {
+                item.path: recognition.facts[item.path] for item in new if item.path in recognition.facts
+            }
+            self._profiles[:] = [profile]
+        zone = _zone(profile, self.node)
+        return {path: _claim(path, found, zone) for path, found in facts.items()}
+
+
+def _matched(profile: Profile, entries: Iterable[Seen]) -> dict[bytes, NameFacts]:
+    found = ((entry.path, profile.match(readable(entry.path))) for entry in entries)
+    return {path: facts for path, facts in found if facts is not None}
 
 
 def _zone(profile: Profile, node: Node) -> ZoneInfo:

@@ -37,5 +37,5 @@ class ChainOpenError(OperationError):
     happened = mark("What was docked does not add up in all: {open} findings are open.")
     safe = mark("Nothing was changed; clips that were reported safe stay safe.")
     todo = mark(
-        "`sealdock dockings RECORDER` says what to do about each finding; what was explained is shown again."
+        "See what `sealdock dockings RECORDER` says of each finding; what was explained is shown again."
     )
