@@ -69,7 +69,7 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
         capture_output=True, check=False, timeout=60, text=True,
     )  # fmt: skip
-    assert done.stdout.split("\n")[:2] == ["dock", "--reread"], done
+    assert done.stdout.split("\n")[:2] == ["dock dockings", "--reread"], done
 
 
 def test_every_alert_is_explained() -> None:
