@@ -30,6 +30,7 @@ COMMANDS = {
     "retrieve": "commands.clips:retrieve",
     "case": "commands.cases:case",
     "recorders": "commands.recorders:recorders",
+    "dockings": "commands.dockings:dockings",
     "verify": "commands.integrity:verify",
     "reconcile": "commands.reconcile:reconcile",
     "derive": "commands.integrity:derive",

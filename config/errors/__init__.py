@@ -53,7 +53,7 @@ from config.errors.ledger import (
     LedgerKeyMissingError,
     RebuildRefusedError,
 )
-from config.errors.operation import OperationError, ReconcileOpenError, UnhealthyError
+from config.errors.operation import ChainOpenError, OperationError, ReconcileOpenError, UnhealthyError
 from config.errors.register import (
     AlreadyLinkedError,
     AssignmentOverlapError,
@@ -127,6 +127,7 @@ __all__ = [
     "CaseNotFoundError",
     "CaseNumberInvalidError",
     "CategoryUnknownError",
+    "ChainOpenError",
     "ClipAmbiguousError",
     "ClipNotFoundError",
     "ClockImplausibleError",

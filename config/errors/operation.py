@@ -1,4 +1,4 @@
-"""Errors of looking after a station: exit codes 78 and 79."""
+"""Errors of looking after a station: exit codes 78, 79 and 90."""
 
 from config.errors.base import SealdockError
 from config.messages import mark
@@ -27,3 +27,15 @@ class ReconcileOpenError(OperationError):
     happened = mark("Register, vault and spool do not agree in all: {open} findings are open.")
     safe = mark("Nothing was deleted that is not proved to be in the vault.")
     todo = mark("Each finding above says what to do; those that can be repaired are by --repair.")
+
+
+class ChainOpenError(OperationError):
+    """What recorders recorded and what was docked does not add up. Facts: open (how many findings)."""
+
+    code = "chain-open"
+    exit_code = 90
+    happened = mark("What was docked does not add up in all: {open} findings are open.")
+    safe = mark("Nothing was changed; clips that were reported safe stay safe.")
+    todo = mark(
+        "See what `sealdock dockings RECORDER` says of each finding; what was explained is shown again."
+    )

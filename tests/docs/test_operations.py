@@ -10,6 +10,7 @@ import pytest
 from cli import root
 from config.errors import all_errors
 from config.settings import Settings
+from metadata.completeness import Finding, Kind
 from tests.docs.console import ROOT, blocks, commands
 
 TEXT = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -68,7 +69,7 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
         capture_output=True, check=False, timeout=60, text=True,
     )  # fmt: skip
-    assert done.stdout.split("\n")[:2] == ["dock", "--reread"], done
+    assert done.stdout.split("\n")[:2] == ["dock dockings", "--reread"], done
 
 
 def test_every_alert_is_explained() -> None:
@@ -87,6 +88,13 @@ def _constant(text: str, name: str) -> str:
     found = re.search(rf'^{name} = "([a-z-]+)"', text, re.MULTILINE)
     assert found is not None, name
     return found[1]
+
+
+def test_every_finding_of_a_chain_is_explained_and_weighed() -> None:
+    table = TEXT.split("\n| Finding | Weight |")[1].split("\n\n")[0]
+    rows = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("| `")]
+    told = {name: weight.strip() for names, weight in rows for name in re.findall(r"`([a-z-]+)`", names)}
+    assert told == {kind.value: Finding(kind, "").severity.value for kind in Kind}
 
 
 def test_every_unit_is_explained() -> None:
