@@ -1,7 +1,7 @@
 """An attack by somebody inside, and who finds it: told in words that are made from what was seen.
 
-A test carries ``threat(title, found)``: its row of docs/threats.md. ``Attack`` runs the tools afterwards, notes
-what each says, and compares it with the row.
+A test carries ``threat(title, found)``: its row of docs/threats.md. ``Attack`` runs the tools afterwards,
+notes what each says, and compares it with the row.
 """
 
 from dataclasses import dataclass, field
