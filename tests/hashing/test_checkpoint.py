@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hashing.checkpoint import Checkpoint, add_cosignatures, cosign, open_note
@@ -37,6 +37,7 @@ def test_the_published_checkpoint() -> None:
     assert int.from_bytes(note.signatures[1].value[:8], "big") == 1_679_315_147
 
 
+@settings(deadline=None)
 @given(lines, st.integers(1, MAX_SIZE), st.binary(min_size=32, max_size=32), st.lists(lines, max_size=3))
 def test_one_checkpoint_has_one_spelling(origin: str, size: int, root: bytes, more: list[str]) -> None:
     head = Checkpoint(origin, size, root, tuple(more))
@@ -70,6 +71,7 @@ def test_checkpoints_that_are_none(text: str) -> None:
         Checkpoint.parse(text.replace("{root}", root).replace("{short}", "CsUYapGGPo4="))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80) | st.text(st.sampled_from("a01\n="), max_size=80))
 @example("a\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2J=\n")
 def test_any_other_text_is_a_note_error(text: str) -> None:
@@ -167,6 +169,7 @@ def test_only_checkpoints_are_cosigned() -> None:
         HEAD.sign(ONE)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_flipped_bit_is_refused(data: st.DataObject) -> None:
     spelled = HEAD.sign(LOG).spell()

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hashing.notes import (
@@ -84,6 +84,7 @@ def test_a_time_in_another_zone() -> None:
     assert WITNESS.sign(TEXT, there) == WITNESS.sign(TEXT, AT)
 
 
+@settings(deadline=None)
 @given(texts, st.lists(st.integers(1, 200), min_size=1, max_size=5, unique=True))
 def test_what_was_signed_is_verified(text: str, seeds: list[int]) -> None:
     keys = [key(f"log{seed}", seed) for seed in seeds]
@@ -94,6 +95,7 @@ def test_what_was_signed_is_verified(text: str, seeds: list[int]) -> None:
     assert len(again.verify([keys[0].vkey])) == 1
 
 
+@settings(deadline=None)
 @given(texts, st.data())
 def test_any_flipped_bit_is_refused(text: str, data: st.DataObject) -> None:
     one = key()
@@ -272,6 +274,7 @@ def test_signature_lines_alone() -> None:
             parse_signatures(data)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
 @example(NOTE)
 def test_any_other_bytes_are_a_note_error(data: bytes) -> None:
@@ -284,6 +287,7 @@ def test_any_other_bytes_are_a_note_error(data: bytes) -> None:
         assert prefix + data == NOTE
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100) | st.text(st.sampled_from("ab+/=01 \n"), max_size=100))
 @example("")
 @example("name")
@@ -344,6 +348,7 @@ def test_the_private_key_is_not_shown() -> None:
     assert base64.b64encode(raw).decode() not in shown
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 @example(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 @example(b"-----BEGIN PRIVATE KEY-----\n" + b"A" * 100_000)
@@ -366,6 +371,7 @@ def test_key_files_of_another_kind() -> None:
             NoteKey.load("name", KeyType.ED25519, pem)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.binary(max_size=40).map(lambda data: base64.b64encode(data).decode()))
 def test_base64_has_one_spelling(text: str) -> None:
     try:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hashing.checkpoint import Checkpoint, cosign
@@ -44,6 +44,7 @@ def test_the_lines_of_a_proof() -> None:
     assert text.split("\n\n", 1)[1].encode() == head(3).spell()
 
 
+@settings(deadline=None)
 @given(st.integers(1, SIZE), st.data(), st.none() | st.binary(max_size=50))
 def test_what_was_written_is_read_and_holds(size: int, data: st.DataObject, extra: bytes | None) -> None:
     index = data.draw(st.integers(0, size - 1))
@@ -58,6 +59,7 @@ def test_what_was_written_is_read_and_holds(size: int, data: st.DataObject, extr
         read.verify(leaf(index), [NEXT.vkey])
 
 
+@settings(deadline=None)
 @given(st.integers(0, SIZE - 1), st.data())
 def test_any_flipped_bit_is_refused(index: int, data: st.DataObject) -> None:
     spelled = proof(index).spell()
@@ -90,6 +92,7 @@ def test_files_that_are_none(change: tuple[str, str]) -> None:
         Proof.parse(text.encode())
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 @example(b"")
 @example(b"\n\n")

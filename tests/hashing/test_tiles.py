@@ -84,6 +84,7 @@ def test_the_tree_of_70000_leaves() -> None:
     assert list(tiles(0)) == list(bundles(0)) == []
 
 
+@settings(deadline=None)
 @given(st.integers(0, 140_000), st.integers(0, 2000))
 def test_what_a_publisher_writes(old: int, more: int) -> None:
     """All of the new tree that the old one lacks, and nothing twice, whatever was published between."""
@@ -96,6 +97,7 @@ def test_what_a_publisher_writes(old: int, more: int) -> None:
     ]
 
 
+@settings(deadline=None)
 @given(levels, st.integers(0, 2**63), widths)
 def test_one_tile_has_one_name(level: int, index: int, width: int) -> None:
     try:
@@ -135,6 +137,7 @@ def test_tiles_are_no_bundles() -> None:
         Bundle.parse("tile/0/000")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80) | st.from_regex(r"tile/[0-9a-z]{1,8}/[x0-9/]{1,30}(\.p/[0-9]{1,4})?"))
 def test_any_other_name_is_a_tile_error(path: str) -> None:
     for kind in (Tile, Bundle):
@@ -208,6 +211,7 @@ def test_a_tile_of_another_length(length: int) -> None:
         tree_root(store, 5)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 600), st.data())
 def test_a_damaged_tile_proves_nothing(index: int, data: st.DataObject) -> None:
     size = 601
@@ -253,6 +257,7 @@ def test_few_tiles_are_kept() -> None:
     assert len(files.asked) == 2 * 274
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=70), min_size=1, max_size=256))
 def test_bundles(entries: list[bytes]) -> None:
     bundle = Bundle(3, len(entries))
@@ -273,6 +278,7 @@ def test_the_bytes_of_a_bundle() -> None:
         Bundle(0, 2).encode([b""])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=600), widths)
 @example(b"\0", 1)
 @example(b"", 1)
