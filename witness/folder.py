@@ -93,8 +93,10 @@ def _load_key(path: Path, state: State) -> NoteKey:
 def _require(folder: Path) -> None:
     try:
         owner = (folder / STATE).stat().st_uid
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise WitnessFolderError(folder=folder, problem=Phrase(mark("there is no witness in it"))) from error
+    except OSError as error:
+        raise WitnessFolderError(folder=folder, problem=error.strerror or str(error)) from error
     if owner != os.geteuid():
         raise HomeForeignError(home=folder, owner=_user(owner), user=_user(os.geteuid()))
 

@@ -42,11 +42,14 @@ done
 mkdir "$1/dev/shm" "$1/dev/pts" && chmod 1777 "$1/dev/shm"
 mount --move "$1/dev" /dev
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts /dev/pts
+# Before /tmp is another one: the folder may lie there.
+mount --bind "$1/var" /var
+mkdir -p /var/tmp /var/log/journal
+chmod 1777 /var/tmp
 for folder in /run /media /tmp; do mount -t tmpfs -o mode=755 tmpfs $folder; done
 chmod 1777 /tmp && mkdir /run/lock
 # Without it systemd believes that the devices are those of somebody else, and does not listen to udev.
 mkdir /run/udev && touch /run/udev/control
-mount --bind "$1/var" /var && mkdir -p /var/tmp /var/log/journal && chmod 1777 /var/tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 /opt/sealdock/deploy/install.sh
 # As systemd does by itself where it is no container's.

@@ -53,6 +53,7 @@ def test_a_folder_without_a_witness(tmp_path: Path) -> None:
         ran = Witness(tmp_path).run(word).expect(92)
         assert "there is no witness in it" in ran.err
     (tmp_path / "a-file").touch()
+    assert Witness(tmp_path / "a-file").run("logs").expect(92)
     with pytest.raises(WitnessFolderError):
         create(tmp_path / "a-file" / "w", "n")
 
