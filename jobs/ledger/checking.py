@@ -193,6 +193,7 @@ def _check_events(
         while edge.size < row.sequence:  # numbers that are not there
             done.note(Difference("event-missing", "custody_event", str(edge.size), edge.size))
             edge.append(b"\0" * 32)
+            compare()
         _check_event(session, fold, row, done, replayed)
         for subtree in edge.append(row.leaf_hash):
             nodes.check(subtree.level, subtree.index, subtree.hash)

@@ -30,7 +30,7 @@ def copy_of_the_first(table: str, kept: tuple[str, ...]) -> str:
     fresh: dict[str, str] = {"rowid": "1000000"}
     for key in KEYS[table]:
         column = key[-1]
-        if (len(key) == 1 and column in {"sequence", "position"}) or column == "position":
+        if (len(key) == 1 and column in {"sequence", "size"}) or column == "position":
             fresh[column] = "1000000"
         elif column in {"sha256", "manifest_sha256"} or table == "signing_key":
             fresh[column] = f"'{digest('fresh')}'"
@@ -44,10 +44,11 @@ def copy_of_the_first(table: str, kept: tuple[str, ...]) -> str:
         fresh.pop("ended_at", None)
     if "rowid" in kept:
         fresh["rowid"] = "rowid"
-    if table == "custody_event":  # its sequence is the row number
+    number = {"custody_event": "sequence", "ledger_checkpoint": "size"}.get(table)
+    if number is not None:  # it is the row number
         fresh.pop("rowid")
         if "rowid" in kept:
-            fresh.pop("sequence", None)
+            fresh.pop(number, None)
     names = [column.name for column in Base.metadata.tables[table].columns]
     if "rowid" in fresh:
         names.insert(0, "rowid")

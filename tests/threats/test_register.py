@@ -56,7 +56,10 @@ def test_a_row_inserted(station: Station, attack: Attack) -> None:
     attack.ends()
 
 
-@threat("An event is dropped", "`ledger check` 103: `event-missing (custody_event)`, `history-rewritten`")
+@threat(
+    "An event is dropped",
+    "`ledger check` 103: `event-missing (custody_event)`, `history-rewritten`, `row-edited (clip)`",
+)
 def test_an_event_dropped(station: Station, attack: Attack) -> None:
     insider.change(station, "DELETE FROM custody_event WHERE kind = 'released' AND sequence < 30")
     attack.checked(station)
@@ -65,7 +68,8 @@ def test_an_event_dropped(station: Station, attack: Attack) -> None:
 
 @threat(
     "An event is dropped, the later ones are numbered anew, and all hashes are made to fit",
-    "`ledger check` 103: `behind`, `history-rewritten`, `row-edited (sighting)`; `tag` 101: `ledger-behind`",
+    "`ledger check` 103: `behind`, `history-rewritten`, `row-added (object)`, `row-edited (clip)`, "
+    "`row-edited (sighting)`; `tag` 101: `ledger-behind`",
 )
 def test_an_event_dropped_with_care(station: Station, attack: Attack) -> None:
     victim = station.value("SELECT min(sequence) FROM custody_event WHERE kind = 'offloaded'")
@@ -134,8 +138,8 @@ def test_a_backup_restored(station: Station, attack: Attack, tmp_path: Path) -> 
 
 @threat(
     "A docking is removed from the register as if it had never been",
-    "`ledger check` 103: `row-removed (docking)`, `row-removed (sighting)`; `dockings` 90: `docking-lost`, "
-    "`previous-unknown`",
+    "`ledger check` 103: `row-edited (clip)`, `row-removed (docking)`, `row-removed (sighting)`; `dockings` 90: "
+    "`docking-lost`, `previous-unknown`",
 )
 def test_an_inventory_withheld(station: Station, attack: Attack) -> None:
     first = station.value("SELECT min(id) FROM docking")
