@@ -138,8 +138,8 @@ def test_a_backup_restored(station: Station, attack: Attack, tmp_path: Path) -> 
 
 @threat(
     "A docking is removed from the register as if it had never been",
-    "`ledger check` 103: `row-edited (clip)`, `row-removed (docking)`, `row-removed (sighting)`; `dockings` 90: "
-    "`docking-lost`, `previous-unknown`",
+    "`ledger check` 103: `row-edited (clip)`, `row-removed (docking)`, `row-removed (sighting)`; "
+    "`dockings` 90: `docking-lost`, `previous-unknown`",
 )
 def test_an_inventory_withheld(station: Station, attack: Attack) -> None:
     first = station.value("SELECT min(id) FROM docking")
