@@ -102,7 +102,7 @@ def prove(ctx: click.Context, event: int) -> None:
 
     \b
     Examples:
-      sealdock ledger prove 17 > proof.json
+      sealdock ledger prove 17
     """  # noqa: D301
     from jobs.ledger.proving import prove as run
 

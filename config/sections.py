@@ -222,7 +222,7 @@ class LedgerSection(Section):
     def _known_witnesses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for item in value:
             url, _, vkey = item.partition(" ")
-            check_timestamp_url(url)
+            check_timestamp_url(url)  # the same rule: TLS, but on this computer
             if not _VKEY.fullmatch(vkey):
                 raise ValueError(mark("write it like `https://host/path NAME+HASH+KEY`"))
         return value

@@ -16,7 +16,7 @@ class LedgerForeignError(IntegrityError):
     exit_code = 100
     happened = mark("{key} in the vault is no checkpoint of this register's log: {problem}.")
     safe = mark("Nothing was written; the object was left as it is, for whoever looks into it.")
-    todo = mark("Find out who put it there. Compare keys/ledger.vkey with the sheet that was published.")
+    todo = mark("Find out who put it there. Compare the verifier key in the keys folder with the one that was published.")
 
 
 class LedgerBehindError(LedgerError):
@@ -30,8 +30,8 @@ class LedgerBehindError(LedgerError):
     )
     safe = mark("Nothing was written: what were appended now would be another history.")
     todo = mark(
-        "Run `sealdock ledger catch-up`: it replays what the register lacks from the vault. Nobody but you "
-        "put an old register in place? Then report it."
+        "Run `sealdock ledger catch-up`: it replays what the register lacks from the vault. If nobody of you "
+        "put an old register in place, report it."
     )
 
 
@@ -70,7 +70,7 @@ class LedgerKeyMissingError(LedgerError):
     exit_code = 104
     happened = mark("This home does not have the key of the log {origin}, so it cannot sign checkpoints.")
     safe = mark("Events are logged all the same; the home that has the key publishes them.")
-    todo = mark("Run the command in the home that made the register, or put its keys/ledger.key here.")
+    todo = mark("Run the command in the home that made the register, which keeps the log's key in its keys folder.")
 
 
 class RebuildRefusedError(LedgerError):
@@ -102,4 +102,4 @@ class EventNotFoundError(LedgerError):
     exit_code = 107
     happened = mark("The log has no event {event}.")
     safe = mark("Nothing was changed.")
-    todo = mark("`sealdock ledger show` lists the events and their numbers.")
+    todo = mark("See `sealdock ledger show` for the events and their numbers.")

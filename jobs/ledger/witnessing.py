@@ -78,11 +78,11 @@ def cosign(node: Node, witness: Witness, size: int) -> SealdockError | Witnessin
             forked = LedgerForkedError(size=size, holder=witness.url, key=witness.name)
             _alarm(node, witness, forked)
             return forked
-        _log.warning("witness-refused", extra={"witness": witness.name, "problem": error.problem})
+        _log.warning("ledger-witness-refused", extra={"witness": witness.name, "problem": error.problem})
         return error
     except (WitnessingError, NoteError) as error:
         _note(node, witness, problem=UNAVAILABLE)
-        _log.warning("witness-unavailable", extra={"witness": witness.name, "problem": str(error)})
+        _log.warning("ledger-witness-away", extra={"witness": witness.name, "problem": str(error)})
         return error if isinstance(error, WitnessingError) else WitnessingError(witness.url, str(error))
     _note(node, witness, size=size, published=size)
     return None

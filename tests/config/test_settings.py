@@ -103,6 +103,7 @@ def test_every_setting_can_be_set_by_its_variable(home: Path, monkeypatch: pytes
         "second_vault.confirmation": "checksum",
         "hashing.algorithms": "sha256,sha512",
         "timestamp.url": "https://tsa.example/tsr",
+        "ledger.witnesses": f"https://w.example w.example+01234567+{'A' * 44}",
         "retention.roll_percent": "80",
         "clearing.policy": "after-confirm",
         "media.memory_bytes": "104857600",

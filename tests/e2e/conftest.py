@@ -1,11 +1,13 @@
 """Homes for the end-to-end tests. A fresh one is copied: making keys and a register takes a second."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import ledger_home
 from tests.support.engines import ENGINES
 from tests.support.footage import CLIPS, FIRST, HOSTILE, OFFICER
 from tests.support.postgres import Server
@@ -76,3 +78,19 @@ def hostile(
     """A second recorder whose names are meant to do harm."""
     assert docked["ok"]
     return home.dock(make_card(tmp_path_factory.mktemp("hostile"), dict(HOSTILE)), "--officer", "999")
+
+
+@pytest.fixture(scope="session")
+def lived(blank: Station, video: Path, tmp_path_factory: pytest.TempPathFactory) -> Station:
+    """A home in which something of everything happened. Do not change it; copy it."""
+    folder = tmp_path_factory.mktemp("lived")
+    return ledger_home.live(blank.copy(folder / "home"), folder, video.read_bytes())
+
+
+@pytest.fixture
+def copied(lived: Station, tmp_path: Path) -> Iterator[Station]:
+    """A copy of that home, to be changed."""
+    home = tmp_path / "home"
+    shutil.copytree(lived.home, home, symlinks=True)
+    yield Station(home, lived.environment)
+    thaw(home)
