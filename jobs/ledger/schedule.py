@@ -37,7 +37,7 @@ def round_of(node: Node) -> None:
         standing.compare(node)
         done = publishing.publish(node)
     except SealdockError as error:
-        _log.warning("ledger-not-published", extra={"problem": error.code})
+        _log.warning("ledger-round-failed", extra={"problem": error.code})
         return
     for holder, failed in ({} if done is None else done.failed).items():
-        _log.warning("ledger-not-published", extra={"holder": holder, "problem": failed.code})
+        _log.warning("ledger-holder-lacks", extra={"holder": holder, "problem": failed.code})

@@ -75,7 +75,7 @@ def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
 def test_every_alert_is_explained() -> None:
     table = TEXT.split("\n## Alerts\n")[1].split("\n## ")[0]
     explained = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
-    sources = [path.read_text("utf-8") for path in (ROOT / "jobs").glob("*.py")]
+    sources = [path.read_text("utf-8") for path in (ROOT / "jobs").rglob("*.py")]
     raised = {
         name.strip('"') if name.startswith('"') else _constant(text, name)
         for text in sources
