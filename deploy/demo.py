@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from config.errors import DigestMismatchError, VerificationFailedError
+from config.errors import DigestMismatchError, LedgerCheckFailedError, VerificationFailedError
 from storage.immutable import is_immutable, set_immutable
 
 CASE = "苏吴城管罚字〔2026〕第25号"
@@ -110,6 +110,11 @@ class Demo:
         self.sealdock("retrieve", ids[VICTIM], "--purpose", "demo", "--to", "out2", code=refusal)
         if any((self.folder / "out2").iterdir()):
             raise SurpriseError("a changed clip was given out")
+        say("10. Register and log of events agree; then somebody edits a row: that clip shall be of no case.")
+        self.sealdock("ledger", "check")
+        self._edit_a_row(ids[VICTIM])
+        say("    The log knows what was entered, and names the row.")
+        self._name_the_row(ids[VICTIM])
         print(SUMMARY)
 
     def sealdock(self, *arguments: str, code: int = 0) -> Ran:
@@ -193,6 +198,19 @@ class Demo:
         if named != {VICTIM}:
             raise SurpriseError(f"verification named {sorted(named)}, expected only {VICTIM}")
 
+    def _edit_a_row(self, clip: str) -> None:
+        statement = f"UPDATE link SET ended_at = at WHERE clip_id = '{clip}'"  # noqa: S608 - an id of our own
+        program = (
+            f"import sqlite3; r = sqlite3.connect('home/register.db'); r.execute(\"{statement}\"); r.commit()"
+        )
+        self._run(["python3", "-c", program], actual=[sys.executable, "-c", program])
+
+    def _name_the_row(self, clip: str) -> None:
+        ran = self.sealdock("ledger", "check", code=LedgerCheckFailedError.exit_code)
+        named = [line for line in ran.output.splitlines() if "row edited" in line]
+        if len(named) != 1 or clip not in named[0] or " link " not in named[0]:
+            raise SurpriseError(f"the check named {named}, expected the link of {clip}")
+
 
 SUMMARY = f"""
 What you saw
@@ -201,9 +219,12 @@ What you saw
   Found     All clips were linked to case {CASE} by officer and time.
   Logged    Every copy that was given out, with its purpose.
   Noticed   One changed byte: verification named {VICTIM} and no other clip, and nobody is given it.
+            One edited row of the register: the log of events named it.
 
 What this does not prove
   Who       The keys were made here: they show that nothing changed since, not who this station is.
+  Alone     Here one machine has register, vault and the log's key: whoever owns all three could write them
+            anew. A witness in other hands would find that (docs/witness.md).
   Whether   An administrator of this machine can still remove a local vault's files; that shows, but is
             not prevented."""
 

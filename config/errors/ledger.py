@@ -16,7 +16,9 @@ class LedgerForeignError(IntegrityError):
     exit_code = 100
     happened = mark("{key} in the vault is no checkpoint of this register's log: {problem}.")
     safe = mark("Nothing was written; the object was left as it is, for whoever looks into it.")
-    todo = mark("Find out who put it there. Compare the verifier key in the keys folder with the one that was published.")
+    todo = mark(
+        "Find out who put it there. Compare the verifier key in the keys folder with the one that was published."
+    )
 
 
 class LedgerBehindError(LedgerError):
@@ -70,7 +72,9 @@ class LedgerKeyMissingError(LedgerError):
     exit_code = 104
     happened = mark("This home does not have the key of the log {origin}, so it cannot sign checkpoints.")
     safe = mark("Events are logged all the same; the home that has the key publishes them.")
-    todo = mark("Run the command in the home that made the register, which keeps the log's key in its keys folder.")
+    todo = mark(
+        "Run the command in the home that made the register, which keeps the log's key in its keys folder."
+    )
 
 
 class RebuildRefusedError(LedgerError):

@@ -217,7 +217,7 @@ def _check_event(
 ) -> None:
     name, number = str(row.sequence), row.sequence
     try:
-        event = json.loads(row.body)
+        event = json.loads(row.body.decode("utf-8"))
         same = (
             leaf_hash(events.entry(row.salt, row.body)) == row.leaf_hash
             and event["sequence"] == number
@@ -265,8 +265,8 @@ def _check_rows(session: Session, fold: Fold, name: str, shape: Shape, done: Che
         if expected is None:
             done.note(Difference("row-added", name, key, clip=_clip(name, image)))
             continue
-        wrong = tuple(column for column in image if image[column] != expected.image.get(column))
-        if wrong:
+        if image != expected.image:
+            wrong = tuple(column for column in image if image[column] != expected.image.get(column))
             done.note(Difference("row-edited", name, key, expected.sequence, wrong, _clip(name, image)))
         for document, digest in _DOCUMENTS.get(name, ()):
             data, said = getattr(row, document), getattr(row, digest)

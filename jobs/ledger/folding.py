@@ -30,7 +30,8 @@ class Fold(AbstractContextManager["Fold"]):
 
     def __init__(self, folder: Path | None = None, *, kept: int = _KEPT) -> None:
         self._shapes = shapes()
-        self._rows: dict[tuple[str, str], tuple[int, Image | None]] = {}
+        self._rows: dict[str, dict[str, tuple[int, Image | None]]] = {name: {} for name in self._shapes}
+        self._count = 0
         self._kept = kept
         self._folder = folder
         self._file: sqlite3.Connection | None = None
@@ -38,58 +39,56 @@ class Fold(AbstractContextManager["Fold"]):
 
     def add(self, sequence: int, event: Mapping[str, Any]) -> None:
         """Take an event's rows in. Raises ValueError for one that no software of ours wrote."""
-        for table, columns in event.get("rows", ()):
-            shape = self._shapes.get(table)
-            if shape is None:
-                raise ValueError(f"event {sequence} tells of rows of {table}")
-            try:
-                place = table, _spelled(shape.key, columns)
-            except KeyError as error:
-                raise ValueError(f"event {sequence} tells of a row without its key") from error
-            before = self._rows.get(place)
-            if before is None and self._file is not None:
-                before = self._fetch(place)
-            image = columns if before is None or before[1] is None else {**before[1], **columns}
-            self._rows[place] = sequence, image
-        for table, key in event.get("gone", ()):
-            shape = self._shapes.get(table)
-            if shape is None:
-                raise ValueError(f"event {sequence} tells of rows of {table}")
-            self._rows[table, _spelled(shape.key, key)] = sequence, None
-        if len(self._rows) > self._kept:
+        try:
+            for table, columns in event.get("rows", ()):
+                rows, key = self._rows[table], _spelled(self._shapes[table].key, columns)
+                before = rows.get(key)
+                if before is None:
+                    before = None if self._file is None else self._fetch(table, key)
+                    self._count += 1
+                known = None if before is None else before[1]
+                rows[key] = sequence, columns if known is None else {**known, **columns}
+            for table, columns in event.get("gone", ()):
+                self._rows[table][_spelled(self._shapes[table].key, columns)] = sequence, None
+                self._count += 1
+        except KeyError as error:
+            raise ValueError(f"event {sequence} tells of no row that there can be: {error}") from error
+        if self._count > self._kept:
             self._spill()
 
     def take(self, table: str, image: Image) -> Expected | None:
         """Return what the row with this image's key must be, and forget it; None for one that must not be."""
-        place = table, _spelled(self._shapes[table].key, image)
-        found = self._rows.pop(place, None)
+        key = _spelled(self._shapes[table].key, image)
+        found = self._rows[table].pop(key, None)
         if self._file is not None:
-            kept = self._fetch(place)
+            kept = self._fetch(table, key)
             found = found or kept
             if kept is not None:
-                self._file.execute("DELETE FROM row WHERE tbl = ? AND key = ?", place)
+                self._file.execute("DELETE FROM row WHERE tbl = ? AND key = ?", (table, key))
         return None if found is None or found[1] is None else Expected(found[0], found[1])
 
     def rows(self, table: str) -> Iterator[Expected]:
         """Yield the rows of a table that were not taken."""
-        for (name, _), (sequence, image) in list(self._rows.items()):
-            if name == table and image is not None:
+        here = self._rows[table]
+        for sequence, image in list(here.values()):
+            if image is not None:
                 yield Expected(sequence, image)
         if self._file is not None:
             query = "SELECT key, sequence, image FROM row WHERE tbl = ? ORDER BY key"
             for key, sequence, image in self._file.execute(query, (table,)):
-                if (table, key) not in self._rows and image is not None:
+                if key not in here and image is not None:
                     yield Expected(sequence, json.loads(image))
 
     def gone(self, table: str) -> Iterator[list[str]]:
         """Yield the primary keys of a table's rows that went, their columns as text."""
-        for (name, key), (_, image) in list(self._rows.items()):
-            if name == table and image is None:
+        here = self._rows[table]
+        for key, (_, image) in list(here.items()):
+            if image is None:
                 yield key.split("\0")
         if self._file is not None:
             query = "SELECT key FROM row WHERE tbl = ? AND image IS NULL ORDER BY key"
             for (key,) in self._file.execute(query, (table,)):
-                if (table, key) not in self._rows:
+                if key not in here:
                     yield key.split("\0")
 
     def __exit__(
@@ -108,7 +107,7 @@ class Fold(AbstractContextManager["Fold"]):
         """Nothing is made before it is needed."""
         return self
 
-    def _fetch(self, place: tuple[str, str]) -> tuple[int, Image | None] | None:
+    def _fetch(self, *place: str) -> tuple[int, Image | None] | None:
         if self._file is None:
             return None
         query = "SELECT sequence, image FROM row WHERE tbl = ? AND key = ?"
@@ -133,11 +132,14 @@ class Fold(AbstractContextManager["Fold"]):
             "INSERT OR REPLACE INTO row VALUES (?, ?, ?, ?)",
             (
                 (table, key, sequence, None if image is None else json.dumps(image))
-                for (table, key), (sequence, image) in self._rows.items()
+                for table, rows in self._rows.items()
+                for key, (sequence, image) in rows.items()
             ),
         )
         self._file.execute("COMMIT")
-        self._rows.clear()
+        for rows in self._rows.values():
+            rows.clear()
+        self._count = 0
 
 
 def _spelled(names: tuple[str, ...], columns: Mapping[str, Any]) -> str:
