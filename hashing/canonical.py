@@ -99,7 +99,7 @@ def integer(value: int) -> int | str:
     return value if -_EXACT <= value <= _EXACT else str(value)
 
 
-def _plain(value: Any, depth: int, odd: list[object]) -> Any:  # noqa: C901, PLR0911 - one case a line
+def _plain(value: Any, depth: int, odd: list[object]) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case a line
     """Return a value as JSON holds it; what only RFC 8785's own rules can spell is put into ``odd``."""
     kind = type(value)
     if kind is str or value is None or kind is bool:
