@@ -9,9 +9,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 from config.errors import LockMissingError, ObjectMissingError, VaultError, VaultWithoutLockError
 from config.messages import mark
 from hashing.digest import Digest
+from storage.checks import Check, Outcome, check
 from storage.s3.multipart import PART
 from storage.s3.trials import Trials, done
 from storage.s3.vault import S3Vault
@@ -33,24 +32,6 @@ TRIALS = 1
 _OURS = re.compile(rf"{FOLDER}/[0-9a-f]{{16}}/[a-z0-9-]+")
 
 
-class Outcome(StrEnum):
-    """How a check ended."""
-
-    YES = "yes"
-    NO = "no"
-    UNTRIED = "untried"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was tried. ``required``: without it the store is no vault; else it is a warning."""
-
-    name: str
-    title: str
-    required: bool
-    outcome: Outcome
-
-
 def preflight(vault: S3Vault) -> Iterator[Check]:
     """Try a store and yield what it honours, check by check.
 
@@ -62,12 +43,12 @@ def preflight(vault: S3Vault) -> Iterator[Check]:
         lockable = True
     except VaultWithoutLockError:
         lockable = False
-    yield _check("object-lock", mark("the bucket keeps versions and can lock them for good"), lockable)
+    yield check("object-lock", mark("the bucket keeps versions and can lock them for good"), lockable)
     if not lockable:
         return
     trials = Trials(bucket, f"{FOLDER}/{secrets.token_hex(8)}")
     default = trials.default_retention()
-    yield _check(
+    yield check(
         "default-retention", mark("a default retention locks what is not locked yet"), default, required=False
     )
     may_delete = False if default else trials.may_delete()
@@ -124,7 +105,7 @@ def _locked(
         if kind == "single"
         else mark("an object sent in parts is locked and reads back")
     )
-    yield _check(f"lock-{kind}", title, stored is not None)
+    yield check(f"lock-{kind}", title, stored is not None)
     if stored is None or stored.lock_until is None:
         return
     tried = trials.on(key, stored.version, stored.lock_until)
@@ -143,7 +124,7 @@ def _locked(
         extended = until is not None and until >= later
     except VaultError:
         extended = False
-    yield _check(f"extends-{kind}", mark("its lock is extended"), extended)
+    yield check(f"extends-{kind}", mark("its lock is extended"), extended)
 
 
 def _extras(trials: Trials) -> Iterator[Check]:
@@ -158,7 +139,7 @@ def _extras(trials: Trials) -> Iterator[Check]:
         ("checksums", mark("bytes that do not fit their SHA-256 checksum are refused"), trials.checksum),
         ("conditional-writes", mark("writing only what is not there yet is honoured"), trials.conditional),
     ):
-        yield _check(name, title, honoured(), required=False)
+        yield check(name, title, honoured(), required=False)
 
 
 def _put_single(vault: S3Vault, key: str, until: datetime) -> StoredVersion:
@@ -172,7 +153,3 @@ def _put_multipart(vault: S3Vault, key: str, until: datetime) -> StoredVersion:
         file.flush()
         digest = Digest.sha256(data)
         return vault.put_file(key, Path(file.name), digest=digest, size=len(data), lock_until=until)
-
-
-def _check(name: str, title: str, honoured: bool, *, required: bool = True) -> Check:
-    return Check(name, title, required, Outcome.YES if honoured else Outcome.NO)

@@ -133,3 +133,28 @@ def test_a_default_retention_is_no_reason_to_fail(store: Store, tmp_path: Path) 
     assert (
         outcomes["default-retention"] == outcomes["extends-multipart"] == outcomes["extends-single"] == "yes"
     )
+
+
+def test_a_local_vault_is_advisory(station: Station) -> None:
+    found = station.json("vault", "preflight")
+    assert set(found) == {"vault", "ok", "lock_mode", "checks", "removed"}
+    assert (found["ok"], found["lock_mode"], found["removed"]) == (True, "advisory", 0)
+    assert found["vault"] == station.vault.as_uri()
+    checks = {check["name"]: (check["outcome"], check["required"]) for check in found["checks"]}
+    assert checks["lock-mode"] == ("advisory", True)
+    assert checks["allowed"] == ("yes", True)
+    assert set(checks) == {"lock-mode", "allowed", "read-back", "immutable"}
+    shown = station.ok("vault", "preflight").text
+    assert "a lock binds everybody: advisory" in shown
+    assert [path for path in station.vault.rglob("*") if path.is_file()] == []  # nothing is left of it
+
+
+def test_a_local_vault_that_nobody_allowed_does_not_pass(station: Station) -> None:
+    never = {"SEALDOCK_VAULT_ALLOW_ADVISORY": "false"}
+    found = station.run("vault", "preflight", "--json", **never).expect(77)
+    assert (found.json["ok"], found.json["lock_mode"]) == (False, "advisory")
+    assert {check["name"] for check in found.json["checks"] if check["outcome"] == "no"} >= {"allowed"}
+    assert found.error["error"] == "vault-advisory"
+    assert "NO" in station.run("vault", "preflight", **never).expect(77).text
+    station.vault.rename(station.vault.with_name("elsewhere"))
+    assert station.run("vault", "preflight", "--json").expect(55).error["error"] == "vault-unavailable"
