@@ -169,6 +169,7 @@ def _line(check: "Check") -> str:
         ("no", True): _("NO"),
         ("no", False): _("no (warning)"),
         ("advisory", True): _("advisory: sealdock keeps it, whoever administers this computer need not"),
-        ("untried", True): _("not proved: this credential may not delete, or a default retention locks"),
+        ("untried", True): _("not proved: this credential may not delete"),
+        ("untried", False): _("not proved: this credential may not ask, or there is none"),
     }
     return f"{check.name:28}  {_(check.title)}: {words[check.outcome.value, check.required]}"

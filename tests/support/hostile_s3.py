@@ -157,6 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
         key, asked = self._request()
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if not key:  # the bucket is not ours to change
+            self._denied()
+            return
         with self.store.lock:
             if "retention" in asked:
                 mode, until = (
