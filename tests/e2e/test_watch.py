@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lacking import lacking
 from tests.support.service import QUICK, closed, states, watching
 from tests.support.station import Station, digest_of, ended, make_card, picture, until
 
@@ -145,7 +146,7 @@ def test_a_mount_is_docked_each_time_it_appears(station: Station, root: Path) ->
     with watching(station, root):
         for number in (1, 2):
             if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", card], check=False).returncode != 0:
-                pytest.skip("no mounts here")
+                lacking("no mounts here")
             try:
                 make_card(card, {f"{number}.mp4": b"%d" % number})
                 until(lambda wanted=number: closed(station) >= wanted)
