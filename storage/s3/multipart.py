@@ -9,7 +9,8 @@
    after a kill, it stays and goes on later.
 
 Memory: at most ``IN_FLIGHT + 1`` parts for each vault, however many files are under way. One file after the
-other: files that shared the line would all be through at once, and then nothing is ready to be sent.
+other, in the order in which they came: files that shared the line would all be through at once, and then
+nothing is ready to be sent.
 """
 
 import base64
@@ -20,13 +21,14 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 
 from config.errors import DigestMismatchError, VaultUnavailableError
 from hashing.digest import Algorithm, Digest
 from storage.read_back import compare
 from storage.s3.bucket import OWNER, Bucket, bare
 from storage.s3.faults import AbsentError, translated
+from storage.s3.line import Line
 from storage.s3.uploads import Begun, Uploads, end
 
 MIB = 1 << 20
@@ -52,7 +54,7 @@ class Multipart:
         self._uploads = uploads
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="sealdock-part")
         self._room = BoundedSemaphore(IN_FLIGHT + 1)
-        self._line = Lock()
+        self._line = Line()
         self._swept = False
 
     def send(self, key: str, source: int, *, digest: Digest, size: int, until: datetime, what: str) -> Sent:
