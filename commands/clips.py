@@ -95,6 +95,9 @@ def clips(
             text=text,
         )
         records = repo.records(session, repo.find(session, wanted))
+        unknown = officer is not None and not recorders.is_officer(session, officer)
+    if unknown and not as_json:
+        click.echo(_("No officer {officer} is known.").format(officer=shown(officer)), err=True)
     if as_json:
         print_json([record.to_json() for record in records])
     else:
@@ -103,7 +106,12 @@ def clips(
 
 @click.command()
 @click.argument("clips", metavar="CLIP...", nargs=-1, required=True)
-@click.option("--category", metavar="C", required=True, help="A category of the retention schedule.")
+@click.option(
+    "--category",
+    metavar="C",
+    required=True,
+    help="A category of the retention schedule; `sealdock config categories` lists them.",
+)
 @json_option
 @click.pass_context
 def tag(ctx: click.Context, clips: tuple[str, ...], category: str, as_json: bool) -> None:

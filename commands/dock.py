@@ -9,7 +9,7 @@ import click
 from commands.common import damage, json_option, local, open_node, print_json, shown, size
 from commands.progress import offloading
 from config.errors import DockingIncompleteError, DockingUnfinishedError, SealdockError
-from config.messages import _, ngettext
+from config.messages import Phrase, _, mark, ngettext
 
 if TYPE_CHECKING:
     from jobs.following import Followed
@@ -65,15 +65,23 @@ def _print(ended: "Followed", zone: tzinfo, *, as_json: bool) -> None:
 
 
 def _record(record: "ClipRecord", ended: "Followed") -> dict[str, Any]:
-    """Return a clip's record; ``reason`` also says what the vault was found to lack."""
-    return {**record.to_json(), "reason": ended.unsafe.get(record.id) or record.reason}
+    """Return a clip's record; ``reason`` also says what the vault lacks, and why it was not begun."""
+    return {**record.to_json(), "reason": ended.unsafe.get(record.id) or _reason(record, ended)}
+
+
+def _reason(record: "ClipRecord", ended: "Followed") -> str | None:
+    """Return why a clip is not safe; one that was not begun waits for what the others wait for."""
+    return record.reason or (ended.held_up if record.state == "found" else None)
 
 
 def _incomplete(ended: "Followed") -> SealdockError:
     """Return what the exit code and, with --json, standard error say of a docking that is not safe."""
     if ended.unsafe:
         return DockingIncompleteError(docking=ended.docking, unsafe=len(ended.unsafe))
-    return DockingUnfinishedError(docking=ended.docking)
+    problem: object = Phrase(mark("by now the vault does"))
+    if ended.vault_problem is not None:
+        problem = ended.vault_problem.facts.get("problem", ended.vault_problem.code)
+    return DockingUnfinishedError(docking=ended.docking, problem=problem)
 
 
 def _receipt(ended: "Followed", zone: tzinfo) -> None:
@@ -91,7 +99,7 @@ def _receipt(ended: "Followed", zone: tzinfo) -> None:
         if record.id in ended.unsafe:
             problem = ended.unsafe[record.id]
             state = _("NOT SAFE in the vault") if problem else record.state
-            click.echo(f"  {state}: {shown(record.path)}  {problem or record.reason or ''}".rstrip())
+            click.echo(f"  {state}: {shown(record.path)}  {problem or _reason(record, ended) or ''}".rstrip())
         elif (condition := damage(record)) is not None:
             click.echo(
                 _("  kept, but {condition}: {path}").format(condition=condition, path=shown(record.path))
@@ -100,6 +108,8 @@ def _receipt(ended: "Followed", zone: tzinfo) -> None:
         click.echo(
             _("  not a file, not read: {path} ({what})").format(path=shown(item["path"]), what=item["what"])
         )
+    if ended.vault_problem is not None:
+        click.echo(_("Vault: {problem}").format(problem=ended.vault_problem.explain().happened))
     if ended.not_read_again:
         known = ended.not_read_again
         click.echo(

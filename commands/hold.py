@@ -106,6 +106,8 @@ def hold_list(ctx: click.Context, case: str | None, as_json: bool) -> None:
             ]
         )
         return
+    if not found:
+        click.echo(_("No holds."))
     for item in found:
         note = "" if item.in_vault else _("NOT held in the vault yet")
         about = f"{item.hold.case or '-'}  {shown(item.hold.reason)}  {note}"

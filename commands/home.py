@@ -16,9 +16,10 @@ from commands.common import (
     print_json,
     settings_of,
 )
-from config.messages import _
+from config.messages import _, ngettext
 
 if TYPE_CHECKING:
+    from config.retention import Term
     from jobs.joining import Joined
 
 
@@ -139,7 +140,7 @@ def clock(ctx: click.Context, confirm: bool, as_json: bool) -> None:
 
 @click.group()
 def config() -> None:
-    """Show the settings in force."""
+    """Show the settings in force, and the tables that they name."""
 
 
 @config.command("show")
@@ -163,6 +164,73 @@ def config_show(ctx: click.Context, as_json: bool) -> None:
                 click.echo(f"{section}.{key} = {value}")
         else:
             click.echo(f"{section} = {values}")
+
+
+@config.command("categories")
+@json_option
+@click.pass_context
+def config_categories(ctx: click.Context, as_json: bool) -> None:
+    """List the categories of the retention schedule, what they mean, and how long footage is kept.
+
+    \b
+    Examples:
+      sealdock config categories
+      sealdock config categories --json
+    """  # noqa: D301
+    from config.messages import current
+    from config.retention import load_schedule
+
+    schedule = load_schedule(settings_of(ctx).schedule_path)
+    if as_json:
+        print_json(
+            {
+                "floor_months": schedule.floor.months,
+                "case_months": schedule.case_term.months,
+                "categories": [
+                    {
+                        "name": each.name,
+                        "title_zh": each.title_zh,
+                        "title_en": each.title_en,
+                        "months": each.term.months,
+                    }
+                    for each in schedule.categories.values()
+                ],
+            }
+        )
+        return
+    for each in schedule.categories.values():
+        click.echo(f"{each.name:20}  {_kept(each.term):>10}  {each.title(current())}")
+    click.echo(
+        _("Every clip: {term}. In a case: {case}.").format(
+            term=_kept(schedule.floor), case=_kept(schedule.case_term)
+        )
+    )
+
+
+def _kept(term: "Term") -> str:
+    if term.months is None:
+        return _("permanent")
+    return ngettext("{count} month", "{count} months", term.months).format(count=term.months)
+
+
+@config.command("profiles")
+@json_option
+@click.pass_context
+def config_profiles(ctx: click.Context, as_json: bool) -> None:
+    """List the recorder profiles in the order in which they are tried.
+
+    \b
+    Examples:
+      sealdock config profiles
+    """  # noqa: D301
+    from config.profiles import load_profiles
+
+    profiles = load_profiles(settings_of(ctx).profiles_path)
+    if as_json:
+        print_json([{"name": each.name, "title": each.title} for each in profiles])
+        return
+    for each in profiles:
+        click.echo(f"{each.name:16}  {_(each.title)}")
 
 
 @click.command()

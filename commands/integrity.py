@@ -8,7 +8,7 @@ import click
 from commands.common import Duration, json_option, open_node, print_json, shown, size
 from commands.progress import counting
 from config.errors import DerivationFailedError, VerificationFailedError
-from config.messages import _, ngettext
+from config.messages import ngettext
 
 if TYPE_CHECKING:
     from jobs.verifying import Report
@@ -60,8 +60,11 @@ def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bo
             }
         )
     else:
-        told = _(
-            "{checked} clips checked ({level}), {bytes} read, {failed} failed, {remaining} left for next time"
+        told = ngettext(
+            "{checked} clip checked ({level}), {bytes} read, {failed} failed, {remaining} left for next time",
+            "{checked} clips checked ({level}), {bytes} read, {failed} failed, "
+            "{remaining} left for next time",
+            report.checked,
         )
         click.echo(
             told.format(
@@ -106,7 +109,10 @@ def derive(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json({"derived": done.made, "failed": done.failed})
     else:
-        click.echo(_("{count} clips looked at for previews.").format(count=done.made))
+        told = ngettext(
+            "{count} clip looked at for previews.", "{count} clips looked at for previews.", done.made
+        )
+        click.echo(told.format(count=done.made))
     if done.failed:
         if not as_json:
             click.echo(DerivationFailedError(failed=done.failed).sentence(), err=True)

@@ -13,7 +13,7 @@ from config.messages import _, mark, ngettext
 if TYPE_CHECKING:
     from jobs.copying import Copied
     from jobs.node import Node, Store
-    from storage.s3.preflight import Check
+    from storage.checks import Check
 
 
 @click.group()
@@ -26,43 +26,38 @@ def vault() -> None:
 @json_option
 @click.pass_context
 def preflight(ctx: click.Context, second: bool, as_json: bool) -> None:
-    """Prove with throw-away objects what the store of a bucket honours.
+    """Prove what a vault honours: a bucket's store with throw-away objects, a folder with a temporary file.
 
     The objects are locked for 20 seconds (or as long as the bucket's default retention is) and stay
     below "preflight/" in the vault until a later run finds their locks over and removes them. What dock
     needs and the store does not do ends in an exit code; the rest is a warning. Use a credential that
     may delete: one that may not proves no refusal. dock works with a bucket only after this has passed.
 
+    The locks of a local vault are advisory, and it passes only where the settings allow that.
+
     \b
     Examples:
       sealdock vault preflight
       sealdock vault preflight --second --json
     """  # noqa: D301
-    from config.errors import InvalidSettingError, VaultWithoutLockError
-    from config.messages import Phrase
-    from jobs.proving import remember
-    from storage.s3.preflight import preflight as run
-    from storage.s3.preflight import remove_leftovers
-    from storage.s3.vault import S3Vault
+    from config.errors import VaultWithoutLockError
+    from jobs import proving
 
     with open_node(ctx) as node:
         store = _store(node, second=second)
-        tried = store.vault
-        if not isinstance(tried, S3Vault):
-            problem = Phrase(mark("preflight tries a vault in a bucket"))
-            raise InvalidSettingError(key=store.setting, problem=problem)
         found = []
-        for check in run(tried):
+        for check in proving.tried(node, store):
             found.append(check)
             if not as_json:
                 click.echo(_line(check))
-        failed = remember(node, tried, found)
-        removed = 0 if failed else remove_leftovers(tried)
+        failed = proving.remember(node, store.vault, found)
+        removed = 0 if failed else proving.remove_trials(store.vault)
     if as_json:
         print_json(
             {
-                "vault": tried.url,
+                "vault": store.vault.url,
                 "ok": not failed,
+                "lock_mode": proving.lock_mode(store.vault, failed).value,
                 "checks": [
                     {"name": check.name, "outcome": check.outcome.value, "required": check.required}
                     for check in found
@@ -76,7 +71,8 @@ def preflight(ctx: click.Context, second: bool, as_json: bool) -> None:
         )
         click.echo(told.format(count=removed))
     if failed:
-        raise VaultWithoutLockError(vault=tried.url, problem=", ".join(failed))
+        proving.require_allowed(node.settings, store)
+        raise VaultWithoutLockError(vault=store.vault.url, problem=", ".join(failed))
 
 
 @vault.command()
@@ -172,6 +168,8 @@ def _line(check: "Check") -> str:
         ("yes", False): _("yes"),
         ("no", True): _("NO"),
         ("no", False): _("no (warning)"),
-        ("untried", True): _("not proved: this credential may not delete, or a default retention locks"),
+        ("advisory", True): _("advisory: sealdock keeps it, whoever administers this computer need not"),
+        ("untried", True): _("not proved: this credential may not delete"),
+        ("untried", False): _("not proved: this credential may not ask, or there is none"),
     }
     return f"{check.name:28}  {_(check.title)}: {words[check.outcome.value, check.required]}"

@@ -58,6 +58,10 @@ class Category:
     title_en: str
     term: Term
 
+    def title(self, language: str) -> str:
+        """Return the title in a language as ``config.messages`` names it."""
+        return self.title_zh if language.startswith("zh") else self.title_en
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -73,7 +77,7 @@ class Schedule:
             return self.categories[name]
         except KeyError:
             near = nearest(name, self.categories)
-            raise CategoryUnknownError(category=name, nearest=near) from None
+            raise CategoryUnknownError(category=name, nearest=near, known=list(self.categories)) from None
 
     def longest(self, terms: Iterable[Term]) -> Term:
         """Return the longest of the terms and the floor; permanent is longer than any number of months."""

@@ -40,13 +40,3 @@ class ChunkDigests:
         if not 0 <= index < self.count:
             raise IndexError(f"chunk {index} of {self.count}")
         return self.leaves[index * HASH_SIZE : (index + 1) * HASH_SIZE]
-
-    def differing(self, other: "ChunkDigests") -> tuple[int, ...]:
-        """Return the chunks that differ from ``other`` or exist in only one of the two."""
-        if self.size != other.size:
-            raise ValueError("chunk digests of different chunk sizes cannot be compared")
-        return tuple(
-            index
-            for index in range(max(self.count, other.count))
-            if index >= min(self.count, other.count) or self.leaf(index) != other.leaf(index)
-        )

@@ -8,8 +8,6 @@ from config.profiles import NameFacts, Profile, kind_of_suffix
 from ingest.names import readable
 from ingest.source import Entry
 
-MEDIA_KINDS = frozenset({"video", "audio", "still"})
-
 
 @dataclass(frozen=True, slots=True)
 class Recognition:

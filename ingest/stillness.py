@@ -22,6 +22,8 @@ class Stillness:
         self._clock = clock
         self._seen = b""
         self._since = clock()
+        self.due: float | None = None
+        """When it will have come to rest if nothing changes, by the clock; None: nothing is waited for."""
 
     def look(self, entries: Iterable[Entry]) -> bytes | None:
         """Return a fingerprint of names, sizes and times once they have stood still for long enough.
@@ -34,12 +36,11 @@ class Stillness:
         now = self._clock()
         if found != self._seen:
             self._seen, self._since = found, now
-            if self._quiet:
-                return None
         unfinished = any(entry.path.lower().endswith(UNFINISHED) for entry in listed)
         needed = max(self._quiet, ABANDONED) if unfinished else self._quiet
-        still = now - self._since >= needed.total_seconds()
-        return found if listed and still else None
+        due = self._since + needed.total_seconds()
+        self.due = due if listed and now < due else None
+        return found if listed and now >= due else None
 
 
 def fingerprint(entries: Iterable[Entry]) -> bytes:

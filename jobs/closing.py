@@ -10,6 +10,8 @@ from config.errors import (
     LockMissingError,
     ObjectConflictError,
     ObjectMissingError,
+    SpoolFullError,
+    SpoolUnavailableError,
     VaultFullError,
     VaultUnavailableError,
 )
@@ -114,7 +116,7 @@ def publish(node: Node, docking_id: str) -> Verdict:
             at = node.read_clock().trusted
             with node.register.write() as session:
                 note_placed(session, placed, at)
-    except (VaultFullError, VaultUnavailableError):
+    except (SpoolFullError, SpoolUnavailableError, VaultFullError, VaultUnavailableError):
         return Verdict.RETRY
     except (ObjectConflictError, ObjectMissingError, DigestMismatchError, LockMissingError) as error:
         with node.register.write() as session:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,9 @@ from config.errors import (
     RegisterError,
     SealdockError,
     SourceForbiddenError,
+    VaultUnavailableError,
 )
+from hashing.digest import Digest
 from ingest.names import to_uri
 from ingest.source import FolderSource
 from jobs.acceptance import Unknown
@@ -27,6 +30,7 @@ from metadata.models import Docking, Outcome, Progress, Recorder
 from metadata.repo import clips, dockings
 from metadata.repo.clips import ClipRecord
 from metadata.states import ENDED, SAFE, ClipState
+from storage import layout
 
 ShowProgress = Callable[[str, int, int, dict[str, int]], None]
 """Called with the docking's id, bytes done, bytes in all, and the number of clips in each state."""
@@ -66,6 +70,10 @@ class Followed:
     not_read_again: int
     close_digest: str | None
     ok: bool
+    held_up: str | None = None
+    """Why the clips wait that were begun: those that were not wait for them."""
+    vault_problem: SealdockError | None = None
+    """Why a vault that has to hold the clips does not answer, where the docking waits."""
 
 
 class _Standing(NamedTuple):
@@ -278,6 +286,9 @@ def standing(node: Node, docking_id: str, *, unfinished: bool) -> Followed:
     unsafe = {
         clip.id: seen.problem for seen, clip in rows if seen.problem or ClipState(clip.state) not in SAFE
     }
+    waiting = Counter(
+        clip.reason for _, clip in rows if clip.state == ClipState.WAITING.value and clip.reason
+    )
     again = sum(seen.outcome == Outcome.NOT_READ_AGAIN.value for seen, _ in rows)
     return Followed(
         docking=docking_id,
@@ -291,4 +302,16 @@ def standing(node: Node, docking_id: str, *, unfinished: bool) -> Followed:
         not_read_again=again,
         close_digest=docking.close_digest,
         ok=not unsafe and not unfinished and docking.closed_at is not None,
+        held_up=waiting.most_common(1)[0][0] if unfinished and waiting else None,
+        vault_problem=_vault_problem(node) if unfinished else None,
     )
+
+
+def _vault_problem(node: Node) -> SealdockError | None:
+    """Ask every vault that has to hold the clips for something, and return the first one's error."""
+    for store in node.required:
+        try:
+            store.vault.versions(layout.clip_key(Digest.sha256(b"")))
+        except VaultUnavailableError as error:
+            return error
+    return None

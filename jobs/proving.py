@@ -3,7 +3,7 @@
 A bucket passed preflight as it is addressed now; a local vault was allowed by name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ulid import ULID
 
@@ -14,9 +14,33 @@ from jobs.node import MAIN, Node, Store
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import SigningKey, Station
+from storage import local_preflight
+from storage.checks import Check, Outcome
 from storage.local import LocalVault
-from storage.s3.preflight import TRIALS, Check, Outcome
-from storage.vault import Vault
+from storage.s3.preflight import TRIALS, remove_leftovers
+from storage.s3.preflight import preflight as try_bucket
+from storage.s3.vault import S3Vault
+from storage.vault import LockMode, Vault
+
+
+def tried(node: Node, store: Store) -> Iterator[Check]:
+    """Try what a vault honours, check by check. Raises VaultUnavailableError if it cannot be tried at all."""
+    if isinstance(store.vault, S3Vault):
+        yield from try_bucket(store.vault)
+    elif isinstance(store.vault, LocalVault):
+        yield from local_preflight.preflight(store.vault, allowed=_is_allowed(node.settings, store))
+
+
+def lock_mode(vault: Vault, failed: Sequence[str]) -> LockMode:
+    """Return how binding a vault's locks are, after it was tried."""
+    if isinstance(vault, LocalVault):
+        return LockMode.ADVISORY
+    return LockMode.NONE if failed else LockMode.COMPLIANCE
+
+
+def remove_trials(vault: Vault) -> int:
+    """Remove what earlier trials left in a bucket and nothing locks any more; return how many versions."""
+    return remove_leftovers(vault) if isinstance(vault, S3Vault) else 0
 
 
 def remember(node: Node, vault: Vault, checks: Sequence[Check]) -> list[str]:
@@ -71,12 +95,14 @@ def require_allowed(settings: Settings, store: Store) -> None:
 
     Where nothing is said of it, the vault in the home is allowed: making it was what ``init`` was asked for.
     """
-    if not isinstance(store.vault, LocalVault):
-        return
-    section = settings.vault if store.name == MAIN else settings.second_vault
-    if not (not section.url if section.allow_advisory is None else section.allow_advisory):
+    if isinstance(store.vault, LocalVault) and not _is_allowed(settings, store):
         name = "vault" if store.name == MAIN else "second_vault"
         raise VaultAdvisoryError(vault=store.vault.url, section=name)
+
+
+def _is_allowed(settings: Settings, store: Store) -> bool:
+    section = settings.vault if store.name == MAIN else settings.second_vault
+    return not section.url if section.allow_advisory is None else section.allow_advisory
 
 
 def _subject(vault: Vault) -> str:

@@ -29,7 +29,7 @@ from metadata.repo import cases, clips, integrity, objects
 from metadata.repo.clips import ClipFilter
 from metadata.states import SAFE, ClipState
 from storage import layout
-from storage.retrieval import fetch, part_name, safe_name
+from storage.retrieval import fetch, part_name, safe_name, sweep
 
 _log = logging.getLogger("sealdock.retrieve")
 
@@ -74,10 +74,11 @@ def retrieve(
 ) -> Handed:
     """Write copies of clips, each with its manifest and seal beside it, into ``folder``.
 
-    Names that collide get the clip's id in front; nothing that is there is touched. A clip that is not
-    stored yet, is gone from the vault, or whose stored bytes are wrong (that raises an alert, too) is
-    refused, and the others go on; nothing of it appears. Raises RetrievalTargetError, and for a single clip
-    the DigestMismatchError or ObjectMissingError itself.
+    Names that collide get the clip's id in front; nothing that is there is touched, but for the unfinished
+    copies of a retrieval that was killed, which go. A clip that is not stored yet, is gone from the vault, or
+    whose stored bytes are wrong (that raises an alert, too) is refused, and the others go on; nothing of it
+    appears. Raises RetrievalTargetError, and for a single clip the DigestMismatchError or ObjectMissingError
+    itself.
     ``on_progress`` is told how many of how many are done, and the last one's file name.
     """
     for own in (node.home, *node.vault_folders):
@@ -89,6 +90,8 @@ def retrieve(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RetrievalTargetError(path=str(folder), problem=error.strerror or "cannot be made") from error
+    for left in sweep(folder):
+        _log.info("part-removed", extra={"path": left})
     taken: set[str] = set()
     handed = Handed([], [])
     for number, clip in enumerate(wanted_clips, start=1):

@@ -26,6 +26,8 @@ QUEUES = (DOCKINGS, DERIVE)
 _AGAIN_SECONDS = 60.0
 """A place whose docking failed is tried again after so long."""
 
+_SHORTEST_PAUSE = 0.1
+
 _log = logging.getLogger("sealdock.watch")
 
 
@@ -57,6 +59,7 @@ class Watch:
     def run(self, stop: threading.Event, wake: threading.Event, after_look: Callable[[], None]) -> None:
         """Look until ``stop`` is set, when ``wake`` is set and every ``watch.rescan_seconds`` besides.
 
+        A folder that changed is looked at again when it may have come to rest.
         Events are lost when a queue overflows, and a mount makes none in the folder it hides; so the
         rescan is what finds everything, and events only make it quicker.
         """
@@ -65,7 +68,7 @@ class Watch:
             self.look()
             self.beat()
             after_look()
-            wake.wait(self.node.settings.watch.rescan_seconds)
+            wake.wait(self._pause())
             wake.clear()
         running().hold()
         self._finish_under_way()
@@ -82,7 +85,14 @@ class Watch:
             try:
                 self._attend(place, seen)
             except SealdockError as error:  # this place now; the others must not suffer
+                seen.stillness.due = None
                 _log.warning("place-failed", extra={"path": place.path, "problem": error.code})
+
+    def _pause(self) -> float:
+        """Return how many seconds to rest: until the next rescan, or until a folder may be at rest."""
+        rescan = self.node.settings.watch.rescan_seconds
+        due = min((seen.stillness.due for seen in self._seen.values() if seen.stillness.due), default=None)
+        return rescan if due is None else min(rescan, max(due - self.clock(), _SHORTEST_PAUSE))
 
     @property
     def under_way(self) -> int:

@@ -33,13 +33,14 @@ from config.errors import (
 )
 from hashing.digest import Algorithm, Digest
 from hashing.durable import make_dirs
+from storage.immutable import set_immutable
 from storage.layout import check_key, is_key
 from storage.lock_record import LockRecord, LockRecords, version_of
-from storage.publisher import Immutable, Publisher, open_object
-from storage.read_back import sha256_of
+from storage.publisher import NOT_IMMUTABLE, Immutable, Publisher, open_object
+from storage.read_back import empty_cache, sha256_of
 from storage.temps import TEMPS, Temps
 from storage.tree import LOCKS, Folder, NotAnObjectError, Tree
-from storage.vault import Listed, LockMode, StoredVersion, Unfinished, as_utc
+from storage.vault import Listed, LockMode, ReadBack, StoredVersion, Unfinished, as_utc
 
 # Waiting does not help these, room does. EFBIG: the file system (or the user's limit) has a largest file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -59,6 +60,7 @@ class LocalVault:
             raise ValueError(f"immutable is one of {', '.join(get_args(Immutable))}, not {immutable!r}")
         self.root = root.absolute()
         self.url = self.root.as_uri()
+        self._immutable = immutable
         self._tree = Tree(self.root)
         self._temps = temps = Temps(self._tree)
         self._locks = LockRecords(self._tree, temps)
@@ -94,6 +96,18 @@ class LocalVault:
 
     def close(self) -> None:
         """Do nothing: no folder stays open."""
+
+    def trial(self) -> tuple[ReadBack, bool]:
+        """Try with a temporary file where bytes are read back from, and whether it can be made immutable."""
+        with self._errors(), self._temps.new() as temp:
+            temp.write(b"preflight")
+            how = empty_cache(temp.fd)
+            immutable = self._immutable != "off" and set_immutable(temp.fd)
+            if immutable:
+                set_immutable(temp.fd, immutable=False)
+            elif self._immutable == "required":
+                raise VaultUnavailableError(vault=self.url, problem=NOT_IMMUTABLE)
+            return how, immutable
 
     def put_file(
         self,

@@ -49,6 +49,7 @@ from storage.vault import LockMode, ReadBack, StoredVersion
 Immutable = Literal["auto", "off", "required"]
 
 _WRITABLE = 0o222
+NOT_IMMUTABLE = "the immutable attribute cannot be set here"
 
 
 class Publisher:
@@ -199,7 +200,7 @@ class Publisher:
             with suppress(PermissionError):  # immutable already, and so more than read-only
                 os.fchmod(fd, 0o444)
         if self._immutable != "off" and not set_immutable(fd) and self._immutable == "required":
-            raise VaultUnavailableError(vault=self._url, problem="the immutable attribute cannot be set here")
+            raise VaultUnavailableError(vault=self._url, problem=NOT_IMMUTABLE)
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Give out a stored version: its bytes are hashed while they are written, and appear only when right."""
 
+import fcntl
 import os
 import re
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from config.errors import DigestMismatchError, ObjectMissingError, RetrievalTargetError
 from hashing import durable
@@ -15,6 +17,7 @@ from storage.reading import read_all
 from storage.vault import Vault
 
 MAX_NAME = 180
+_MODE = 0o600
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
 
 
@@ -37,7 +40,40 @@ def safe_name(name: str, otherwise: str) -> str:
 
 def part_name(name: str) -> str:
     """Return what a copy is called until all of it is there and proved."""
-    return f".{name}.part"
+    return f".{name}.sealdock.part"
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what retrievals that were killed left in a folder; return what went.
+
+    Only what is ours beyond doubt: our name, this user's, a plain file with no other name, and nobody has its
+    lock, as who writes one has.
+    """
+    gone = []
+    for path in sorted(folder.glob(part_name("*"))):
+        with suppress(OSError):
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                facts = os.fstat(fd)
+                if not S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_nlink != 1:
+                    continue
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+                gone.append(path)
+            finally:
+                os.close(fd)
+    return gone
+
+
+def _new(path: Path) -> int:
+    """Make a new file and lock it, so that no sweep takes it away."""
+    while True:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _MODE)
+        with suppress(OSError):  # some file systems have no locks: there a sweep leaves everything alone
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        if os.fstat(fd).st_nlink:
+            return fd
+        os.close(fd)  # a sweep was quicker than the lock
 
 
 def fetch(
@@ -56,7 +92,7 @@ def fetch(
     """
     temp = target.with_name(part_name(target.name))
     try:
-        sink = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        sink = _new(temp)
     except OSError as error:
         raise RetrievalTargetError(path=str(target), problem=os.strerror(error.errno or 0)) from error
     try:

@@ -11,6 +11,7 @@ import pytest
 pytest.register_assert_rewrite("tests.support")
 
 from tests.support import postgres as support  # noqa: E402
+from tests.support.lacking import lacking  # noqa: E402
 from tests.support.store import Store  # noqa: E402
 
 
@@ -32,11 +33,9 @@ def corpus(project_root: Path) -> Path:
 def store() -> Store:
     """A real S3 store with object lock. Where the project itself is tested, there must be one."""
     found = Store.from_environment()
-    if found is not None:
-        return found
-    if os.environ.get("CI"):
-        pytest.fail("TEST_S3_ENDPOINT is not set: no Ceph was started (deploy/dev/ceph.sh)")
-    pytest.skip("needs an S3 store: `make test` starts a Ceph when root calls")
+    if found is None:
+        lacking("there is no S3 store: `make test` starts a Ceph when root calls (deploy/dev/ceph.sh)")
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -85,12 +84,10 @@ def cluster() -> Iterator[support.Cluster]:
 
 
 def needs_postgres() -> None:
-    """Skip without PostgreSQL; where everything has to be tested, fail."""
+    """Leave a test out without PostgreSQL."""
     if support.available():
         return
-    if os.environ.get("CI"):
-        pytest.fail("there is no PostgreSQL server here; its Debian package is named postgresql")
-    pytest.skip("no PostgreSQL server on this machine")
+    lacking("there is no PostgreSQL server here; its Debian package is named postgresql")
 
 
 def generate(*arguments: str, target: Path) -> None:
@@ -110,6 +107,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs root where an ordinary user runs the tests."""
+    """Leave out what needs root where an ordinary user runs the tests."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
-        pytest.skip("needs root")
+        lacking("only root can do this")

@@ -3,6 +3,7 @@
 import ast
 import fnmatch
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.support.lacking import lacking
 
 MAX_LINES = 400
 SCRIPTS = ("bench", "deploy", "tests")
@@ -231,3 +234,43 @@ def test_make_help_lists_every_target(project_root: Path) -> None:
     phony = re.search(r"^\.PHONY: (.+)$", text, flags=re.MULTILINE)
     assert phony is not None
     assert set(phony[1].split()) == targets
+
+
+def test_a_run_of_ci_leaves_nothing_out(project_root: Path, tmp_path: Path) -> None:
+    run = tmp_path / "checkout" / ".ci" / "run"
+    run.parent.mkdir(parents=True)
+    shutil.copy(project_root / ".ci" / "run", run)
+    make = tmp_path / "bin" / "make"
+    make.parent.mkdir()
+    make.write_text('#!/bin/sh\necho "$1 with CI=$CI"\n')
+    make.chmod(0o755)
+    for given, told in (({}, "1"), ({"CI": "true"}, "true")):
+        environment = {"PATH": f"{make.parent}:{os.environ['PATH']}", **given}
+        shown = subprocess.run([run], env=environment, capture_output=True, text=True, check=True, timeout=30)
+        assert shown.stdout.split("\n")[:2] == [f"lint with CI={told}", f"test with CI={told}"]
+
+
+def test_what_is_lacking_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "1")
+    with pytest.raises(pytest.fail.Exception, match="no mounts here"):
+        lacking("no mounts here")
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="no mounts here"):
+        lacking("no mounts here")
+
+
+def test_no_test_is_left_out_for_another_reason(project_root: Path) -> None:
+    """What a stranger's machine need not have, or what is not meant for this user."""
+    sources = [path.read_text("utf-8") for path in (project_root / "tests").rglob("*.py")]
+    assert {reason for text in sources for reason in re.findall(r'pytest\.skip\("([^"]+)"\)', text)} == {
+        "no folder of real camera files on this machine",
+        "no file system in memory",
+        "no second file system that this user may write to",
+        "no such file system that this user may write to",
+        "one file system only",
+        "only root makes device files",
+        "root may write anywhere",
+        "the temporary folder is in memory",
+        "this computer's clock is disciplined, so that a time that runs ahead is believed",
+        "this user or file system has no immutable attribute",
+    }

@@ -133,13 +133,16 @@ class SystemToolMissingError(ConfigurationError):
 
 
 class CategoryUnknownError(ConfigurationError):
-    """A retention category that is not in the schedule. Facts: category; nearest, or None."""
+    """A retention category that is not in the schedule. Facts: category; nearest, or None; known (all)."""
 
     code = "category-unknown"
     exit_code = 20
     happened = mark("The retention schedule has no category named {category}.")
     safe = mark("No retention period was changed.")
-    todo = mark("Choose a category of the schedule; the nearest known name is: {nearest}.")
+    todo = mark(
+        "Choose a category of the schedule ({known}); the nearest name is: {nearest}. "
+        "`sealdock config categories` explains them."
+    )
 
 
 class ScheduleInvalidError(ConfigurationError):

@@ -17,7 +17,7 @@ class LedgerForeignError(IntegrityError):
     happened = mark("{key} in the vault is no checkpoint of this register's log: {problem}.")
     safe = mark("Nothing was written; the object was left as it is, for whoever looks into it.")
     todo = mark(
-        "Find out who put it there. Compare the verifier key in the keys folder with the one that was published."
+        "Find out who put it there. Compare the verifier key in the keys folder with what was made public."
     )
 
 

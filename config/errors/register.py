@@ -178,13 +178,13 @@ class AlreadyLinkedError(RecordError):
 
 
 class ImportRefusedError(RecordError):
-    """A table with rows that cannot be taken over. Facts: file; rows, their number or descriptions."""
+    """A table that cannot be read, or rows of it cannot be taken over. Facts: file; rows, what is wrong."""
 
     code = "import-refused"
     exit_code = 71
-    happened = mark("{file} was not imported because of these rows: {rows}.")
+    happened = mark("{file} was not imported: {rows}.")
     safe = mark("No row of the file was taken over; the register is as it was before.")
-    todo = mark("Correct the rows and import the file again.")
+    todo = mark("Put that right and import the file again.")
 
 
 class RecorderNotFoundError(RecordError):

@@ -103,11 +103,13 @@ class CardTooLargeError(SourceError):
 
 
 class DockingUnfinishedError(SourceError):
-    """All clips of a docking are stored, but it waits for the vault or the register. Facts: docking."""
+    """All clips are stored, but the docking waits for vault or register. Facts: docking, problem."""
 
     code = "docking-unfinished"
     exit_code = 37
-    happened = mark("Docking {docking} could not be completed: the vault or the register does not answer.")
+    happened = mark(
+        "Docking {docking} could not be completed; the vault or the register did not answer: {problem}."
+    )
     safe = mark("Nothing is lost; but the vault could not be asked whether it still holds every clip.")
     todo = mark("Keep the recorder as it is, see `sealdock status`, and dock it again.")
     retriable = True

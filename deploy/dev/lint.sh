@@ -14,6 +14,6 @@ check() {
 mapfile -t shipped < <(rooms)
 check ruff check .
 check ruff format --check .
-check mypy "${shipped[@]}"
+check mypy "${shipped[@]}" deploy bench
 check lint-imports --no-logo
 exit "$status"

@@ -19,6 +19,11 @@ def add_station(session: Session, station_id: str, name: str, at: datetime) -> b
     return True
 
 
+def is_officer(session: Session, officer_id: str) -> bool:
+    """Tell whether an officer of this number is known."""
+    return session.get(Officer, officer_id) is not None
+
+
 def ensure_officer(session: Session, officer_id: str, at: datetime) -> Officer:
     """Return the officer, adding one that is known by number only."""
     found = session.get(Officer, officer_id)

@@ -14,6 +14,7 @@ _ABSENT = {"404", "NoSuchKey", "NoSuchVersion", "NoSuchUpload"}
 _FORBIDDEN = 403
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
+_NOT_IMPLEMENTED = 501
 
 
 class AbsentError(Exception):
@@ -21,7 +22,7 @@ class AbsentError(Exception):
 
 
 class RejectedError(Exception):
-    """The store understood the request and will never do it (400). Never leaves this package."""
+    """The store understood the request and will never do it (400, 501). Never leaves this package."""
 
 
 @contextmanager
@@ -59,6 +60,8 @@ def _of(error: "ClientError", vault: str) -> Exception:
         return AbsentError(problem)
     if status == _FORBIDDEN or code == "NoSuchBucket":
         return VaultRefusedError(vault=vault, problem=problem)
+    if status == _NOT_IMPLEMENTED:
+        return RejectedError(problem)
     # BadDigest is a 400, too: bytes changed on the way, and sending them again is right.
     if status in {_BAD_REQUEST, _NOT_FOUND} and code not in {"BadDigest", "RequestTimeout", "IncompleteBody"}:
         return RejectedError(problem)

@@ -1,7 +1,7 @@
 """Large files go to the store in parts, several at a time.
 
-1. The upload is begun and remembered on disk, or the one that was cut off goes on: a part that the store has
-   already, with the MD5 that it must have, is not sent again.
+1. The upload is begun and remembered on disk, where it is ended if that fails; or the one that was cut off
+   goes on: a part that the store has already, with the MD5 that it must have, is not sent again.
 2. The file is read once. Its SHA-256 is computed on the way, and every part carries its Content-MD5, so the
    store refuses what changed on the way to it.
 3. The file's SHA-256 and size are compared *before* the upload is completed: a wrong file is never published.
@@ -9,7 +9,8 @@
    after a kill, it stays and goes on later.
 
 Memory: at most ``IN_FLIGHT + 1`` parts for each vault, however many files are under way. One file after the
-other: files that shared the line would all be through at once, and then nothing is ready to be sent.
+other, in the order in which they came: files that shared the line would all be through at once, and then
+nothing is ready to be sent.
 """
 
 import base64
@@ -20,13 +21,14 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 
 from config.errors import DigestMismatchError, VaultUnavailableError
 from hashing.digest import Algorithm, Digest
 from storage.read_back import compare
 from storage.s3.bucket import OWNER, Bucket, bare
 from storage.s3.faults import AbsentError, translated
+from storage.s3.line import Line
 from storage.s3.uploads import Begun, Uploads, end
 
 MIB = 1 << 20
@@ -52,7 +54,7 @@ class Multipart:
         self._uploads = uploads
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="sealdock-part")
         self._room = BoundedSemaphore(IN_FLIGHT + 1)
-        self._line = Lock()
+        self._line = Line()
         self._swept = False
 
     def send(self, key: str, source: int, *, digest: Digest, size: int, until: datetime, what: str) -> Sent:
@@ -60,6 +62,7 @@ class Multipart:
 
         Raises:
             DigestMismatchError: it does not hold what was said. Nothing was published.
+            SpoolFullError, SpoolUnavailableError: the upload cannot be remembered in the home.
 
         """
         if not self._swept:
@@ -67,15 +70,22 @@ class Multipart:
             self._uploads.sweep(self._bucket)
         begun, there = self._begin(key, digest, size, until)
         with self._ended_on_failure(begun):
-            parts = self._send_parts(begun, there, source, digest, what)
+            if there is None:
+                self._uploads.note(begun)
+            parts = self._send_parts(begun, there or {}, source, digest, what)
             return self._complete(begun, parts)
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
 
-    def _begin(self, key: str, digest: Digest, size: int, until: datetime) -> tuple[Begun, dict[int, str]]:
-        """Begin an upload or take up the one that was cut off, with the MD5 of the parts it has."""
+    def _begin(
+        self, key: str, digest: Digest, size: int, until: datetime
+    ) -> tuple[Begun, dict[int, str] | None]:
+        """Begin an upload, or take up the one that was cut off with the MD5 of the parts it has.
+
+        One that was just begun has None of them, and is not remembered yet: who called must see to its end.
+        """
         known = self._uploads.find(key)
         if known is not None:
             if (known.sha256, known.size) == (digest.hex, size):
@@ -94,9 +104,7 @@ class Multipart:
                 ObjectLockMode="COMPLIANCE",
                 ObjectLockRetainUntilDate=until,
             )
-        begun = Begun(key, answer["UploadId"], digest.hex, size, part_size(size))
-        self._uploads.note(begun)
-        return begun, {}
+        return Begun(key, answer["UploadId"], digest.hex, size, part_size(size)), None
 
     def _parts_of(self, begun: Begun) -> dict[int, str]:
         with translated(self._bucket.url):

@@ -2,23 +2,29 @@
 
 Judged by the way the vault itself stores: the objects are put by ``S3Vault``, which sets the lock afterwards
 and reads it back. Then everything that must be refused is tried on them. A refusal proves something only if
-the same credential may delete an object that is *not* locked; where it may not, the outcome is ``UNTRIED``.
+the same credential may delete what is *not* locked; where it may not, the outcome is ``UNTRIED``.
 """
 
 import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from config.errors import LockMissingError, ObjectMissingError, VaultError, VaultWithoutLockError
+from config.errors import (
+    LockMissingError,
+    ObjectMissingError,
+    VaultError,
+    VaultRefusedError,
+    VaultWithoutLockError,
+)
 from config.messages import mark
 from hashing.digest import Digest
+from storage.checks import Check, Outcome, check
+from storage.s3 import rights
 from storage.s3.multipart import PART
 from storage.s3.trials import Trials, done
 from storage.s3.vault import S3Vault
@@ -27,28 +33,10 @@ from storage.vault import StoredVersion
 LOCK = timedelta(seconds=20)
 FOLDER = "preflight"
 TRIALS = 1
-"""Raised when more is tried than before: what passed an earlier number has to pass again."""
+"""Raised when more is required than before: what passed an earlier number has to pass again."""
 
 
 _OURS = re.compile(rf"{FOLDER}/[0-9a-f]{{16}}/[a-z0-9-]+")
-
-
-class Outcome(StrEnum):
-    """How a check ended."""
-
-    YES = "yes"
-    NO = "no"
-    UNTRIED = "untried"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was tried. ``required``: without it the store is no vault; else it is a warning."""
-
-    name: str
-    title: str
-    required: bool
-    outcome: Outcome
 
 
 def preflight(vault: S3Vault) -> Iterator[Check]:
@@ -62,18 +50,21 @@ def preflight(vault: S3Vault) -> Iterator[Check]:
         lockable = True
     except VaultWithoutLockError:
         lockable = False
-    yield _check("object-lock", mark("the bucket keeps versions and can lock them for good"), lockable)
+    yield check("object-lock", mark("the bucket keeps versions and can lock them for good"), lockable)
     if not lockable:
         return
     trials = Trials(bucket, f"{FOLDER}/{secrets.token_hex(8)}")
-    default = trials.default_retention()
-    yield _check(
-        "default-retention", mark("a default retention locks what is not locked yet"), default, required=False
+    yield check(
+        "default-retention",
+        mark("a default retention locks what is not locked yet"),
+        trials.default_retention(),
+        required=False,
     )
-    may_delete = False if default else trials.may_delete()
+    may_delete = trials.may_delete()
     for kind, put in (("single", _put_single), ("multipart", _put_multipart)):
         yield from _locked(vault, trials, kind, put, may_delete=may_delete)
     yield from _extras(trials)
+    yield from _rights(vault, trials)
 
 
 def remove_leftovers(vault: S3Vault) -> int:
@@ -100,7 +91,7 @@ def remove_leftovers(vault: S3Vault) -> int:
 def _is_free(vault: S3Vault, key: str, version: str) -> bool:
     try:
         found = vault.head(key, version)
-    except ObjectMissingError:
+    except (ObjectMissingError, VaultRefusedError):  # refused: another user's, who lets nobody see it
         return False
     return not found.held and (found.lock_until is None or found.lock_until < datetime.now(UTC))
 
@@ -124,7 +115,7 @@ def _locked(
         if kind == "single"
         else mark("an object sent in parts is locked and reads back")
     )
-    yield _check(f"lock-{kind}", title, stored is not None)
+    yield check(f"lock-{kind}", title, stored is not None)
     if stored is None or stored.lock_until is None:
         return
     tried = trials.on(key, stored.version, stored.lock_until)
@@ -143,7 +134,7 @@ def _locked(
         extended = until is not None and until >= later
     except VaultError:
         extended = False
-    yield _check(f"extends-{kind}", mark("its lock is extended"), extended)
+    yield check(f"extends-{kind}", mark("its lock is extended"), extended)
 
 
 def _extras(trials: Trials) -> Iterator[Check]:
@@ -158,7 +149,26 @@ def _extras(trials: Trials) -> Iterator[Check]:
         ("checksums", mark("bytes that do not fit their SHA-256 checksum are refused"), trials.checksum),
         ("conditional-writes", mark("writing only what is not there yet is honoured"), trials.conditional),
     ):
-        yield _check(name, title, honoured(), required=False)
+        yield check(name, title, honoured(), required=False)
+
+
+def _rights(vault: S3Vault, trials: Trials) -> Iterator[Check]:
+    """Tell what this credential and others may do that nobody needs for storing."""
+    bucket = vault.bucket
+    stored = vault.versions(f"{trials.folder}/single")
+    if stored:
+        title = mark("the bucket's owner has all rights on an object, and only its writer has any besides")
+        yield Check("owner-rights", title, required=False, outcome=rights.owner_rights(bucket, stored[0]))
+    for name, title, ask in (
+        ("versioning", mark("this credential cannot set the bucket's versioning"), rights.keeps_versioning),
+        (
+            "object-lock",
+            mark("this credential cannot set object lock and default retention"),
+            rights.keeps_object_lock,
+        ),
+        ("policy", mark("this credential cannot set the bucket's policy"), rights.keeps_policy),
+    ):
+        yield Check(f"keeps-{name}", title, required=False, outcome=ask(bucket))
 
 
 def _put_single(vault: S3Vault, key: str, until: datetime) -> StoredVersion:
@@ -172,7 +182,3 @@ def _put_multipart(vault: S3Vault, key: str, until: datetime) -> StoredVersion:
         file.flush()
         digest = Digest.sha256(data)
         return vault.put_file(key, Path(file.name), digest=digest, size=len(data), lock_until=until)
-
-
-def _check(name: str, title: str, honoured: bool, *, required: bool = True) -> Check:
-    return Check(name, title, required, Outcome.YES if honoured else Outcome.NO)

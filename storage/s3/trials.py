@@ -8,7 +8,7 @@ from typing import Any
 
 from config.errors import VaultRefusedError, VaultUnavailableError
 from hashing.digest import Digest
-from storage.s3.bucket import Bucket, base64_md5, whole_seconds
+from storage.s3.bucket import OWNER, Bucket, base64_md5, whole_seconds
 from storage.s3.faults import AbsentError, RejectedError, translated
 
 _DATA = b"preflight"
@@ -23,16 +23,27 @@ class Trials:
         self.folder = folder
 
     def default_retention(self) -> bool:
-        """Tell whether the bucket has a default retention; that it is none of governance was checked."""
+        """Tell whether an object that is stored without a lock has one of the compliance kind then."""
+        there = self._at("unlocked")
+        there["VersionId"] = self._put(there)
         with translated(self._bucket.url):
-            found = self._bucket.client.get_object_lock_configuration(Bucket=self._bucket.name)
-        return "DefaultRetention" in found["ObjectLockConfiguration"].get("Rule", {})
+            found = self._bucket.client.head_object(**there)
+        return found.get("ObjectLockMode") == "COMPLIANCE"
 
     def may_delete(self) -> bool:
-        """Tell whether this credential may delete a version that is not locked."""
-        there = self._at("unlocked")
-        version = self._put(there)
-        return self._done(lambda: self._bucket.client.delete_object(**there, VersionId=version))
+        """Tell whether this credential may delete a version that nothing locks.
+
+        A delete marker is one, whatever default retention the bucket has.
+        """
+        client, there = self._bucket.client, self._at("marker")
+
+        def lay_and_remove() -> None:
+            laid = client.delete_object(**there).get("VersionId")
+            if laid is None:
+                raise RejectedError("no delete marker was laid")
+            client.delete_object(**there, VersionId=laid)
+
+        return self._done(lay_and_remove)
 
     def on(self, key: str, version: str, until: datetime) -> "OnVersion":
         """Return what can be tried on a locked version."""
@@ -43,7 +54,7 @@ class Trials:
         client, there = self._bucket.client, self._at("lock-arguments")
         with translated(self._bucket.url):
             begun = client.create_multipart_upload(
-                **there, ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=_soon()
+                **there, ACL=OWNER, ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=_soon()
             )
             upload = {**there, "UploadId": begun["UploadId"]}
             part = client.upload_part(**upload, PartNumber=1, Body=_DATA, ContentMD5=base64_md5(_DATA))
@@ -88,7 +99,7 @@ class Trials:
 
     def _put(self, there: dict[str, Any], **more: Any) -> str:
         with translated(self._bucket.url):
-            arguments = {"ContentMD5": base64_md5(_DATA), **more}
+            arguments = {"ContentMD5": base64_md5(_DATA), "ACL": OWNER, **more}
             answer = self._bucket.client.put_object(**there, Body=_DATA, **arguments)
         return answer["VersionId"]
 

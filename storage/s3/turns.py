@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from storage.s3.uploads import own_disk
+
 
 class Turns:
     """Locks in a folder; keys share 256 of them, so that the folder does not grow."""
@@ -22,10 +24,14 @@ class Turns:
 
     @contextmanager
     def of(self, key: str) -> Iterator[None]:
-        """Wait until nobody else has the key's turn, and have it inside the ``with``. Do not nest."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Wait until nobody else has the key's turn, and have it inside the ``with``. Do not nest.
+
+        Raises as ``own_disk``.
+        """
         name = f"turn-{hashlib.sha256(key.encode()).hexdigest()[:2]}"
-        fd = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with own_disk(self._folder):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield

@@ -5,20 +5,24 @@ What is remembered is small: the store knows its parts, and what they should be 
 again, in the same read that proves the file's SHA-256.
 """
 
+import errno
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from config.errors import VaultError
+from config.errors import SpoolFullError, SpoolUnavailableError, VaultError
 from hashing import durable
 from storage.s3.bucket import Bucket
 from storage.s3.faults import AbsentError, RejectedError, translated
 
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_BLOCK = 4096
 STALE = timedelta(days=7)
 """After so long nobody comes back for an upload; if somebody does, it is begun anew."""
 
@@ -49,13 +53,15 @@ class Uploads:
             return None
 
     def note(self, begun: Begun) -> None:
-        """Remember an upload, before its first part is sent."""
-        durable.make_dirs(self._folder, mode=0o700)
-        durable.replace(self._path(begun.key), json.dumps(asdict(begun)).encode(), mode=0o600)
+        """Remember an upload, before its first part is sent. Raises as ``own_disk``."""
+        with own_disk(self._folder):
+            durable.make_dirs(self._folder, mode=0o700)
+            durable.replace(self._path(begun.key), json.dumps(asdict(begun)).encode(), mode=0o600)
 
     def forget(self, key: str) -> None:
-        """Forget a key's upload: it was finished or ended."""
-        self._path(key).unlink(missing_ok=True)
+        """Forget a key's upload: it was finished or ended. One that stays remembered is found absent then."""
+        with suppress(OSError):
+            self._path(key).unlink()
 
     def is_ours(self, key: str, upload: str) -> bool:
         """Tell whether this home began the upload of a key (below the vault's prefix)."""
@@ -78,6 +84,23 @@ class Uploads:
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
+
+
+@contextmanager
+def own_disk(folder: Path) -> Iterator[None]:
+    """Say what is wrong with the home's own disk, where the store's uploads are remembered.
+
+    Raises SpoolFullError or SpoolUnavailableError: like the spool it is needed on the way to a vault, and
+    what waits for it goes on by itself.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise SpoolUnavailableError(path=str(folder), problem=error.strerror or str(error)) from error
+        there = folder if folder.is_dir() else folder.parent
+        free = shutil.disk_usage(there).free
+        raise SpoolFullError(path=str(folder), needed=_BLOCK, free=min(free, _BLOCK - 1)) from error
 
 
 def end(bucket: Bucket, full_key: str, upload: str) -> None:

@@ -131,8 +131,8 @@ def test_facts_are_shown_as_people_read_them() -> None:
     )
     assert "row 1; row 2" in str(ImportRefusedError(file="a.csv", rows=["row 1", "row 2"]))
     assert error.to_json()["facts"]["asked"] == "3 months"
-    none = CategoryUnknownError(category="x", nearest=None)
-    assert none.explain("zh_CN").todo.endswith("无。")
+    none = CategoryUnknownError(category="x", nearest=None, known=[])
+    assert "最接近的名称：无。" in none.explain("zh_CN").todo
     assert none.to_json()["facts"]["nearest"] is None
 
 

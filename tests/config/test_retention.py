@@ -48,7 +48,10 @@ def test_longest_wins_and_permanent_beats_every_number() -> None:
 def test_unknown_category_names_the_nearest() -> None:
     with pytest.raises(CategoryUnknownError) as caught:
         load_schedule(None).category("obstuction")
-    assert caught.value.facts == {"category": "obstuction", "nearest": "obstruction"}
+    facts = caught.value.facts
+    assert (facts["category"], facts["nearest"]) == ("obstuction", "obstruction")
+    assert facts["known"] == list(load_schedule(None).categories)
+    assert "routine; inspection; " in caught.value.explain("en").todo
 
 
 def test_schedule_cannot_be_changed() -> None:

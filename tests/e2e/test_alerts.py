@@ -92,3 +92,23 @@ def test_every_kind_of_alert_has_its_words() -> None:
     for kind in TEXTS:
         assert re.fullmatch(r"[A-Z].*\.", told(kind, {}))
     assert told("new-kind", {"a": "\x1b[31m"}) == "new-kind, a \\x1b[31m"
+
+
+def test_a_key_that_ends_soon_is_an_alarm(station: Station, tmp_path: Path) -> None:
+    assert station.json("status")["key"]["expires_soon"] is False
+    soon = {"SEALDOCK_KEYS_EXPIRY_WARNING_DAYS": "3650"}
+    assert station.json("status", **soon)["key"]["expires_soon"] is True
+    for number in (1, 2):  # once for each key, not at every docking
+        station.dock(make_card(tmp_path / f"card{number}", {f"{number}.mp4": b"%d" % number}), **soon)
+        told = station.json("status", **soon)
+        assert told["alert_counts"] == {"key-expires": 1}
+    (key,) = [key for key in station.json("keys", "list", **soon) if key["purpose"] == "station"]
+    assert key["expires_soon"] is True
+    assert "KEY: it expires soon" in station.ok("status", **soon).text
+    assert "EXPIRES SOON" in station.ok("keys", "list", **soon).text
+    (alert,) = station.json("alerts", "list")
+    assert alert["kind"] == "key-expires"
+    assert alert["facts"]["key"] == key["id"]
+    station.ok("keys", "rotate")
+    station.dock(make_card(tmp_path / "card3", {"3.mp4": b"3"}), **soon)
+    assert station.json("status", **soon)["alert_counts"] == {"key-expires": 2}

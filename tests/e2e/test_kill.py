@@ -246,3 +246,6 @@ def test_a_retrieval_that_was_killed(station: Station, tmp_path: Path) -> None:
     assert [path.suffix for path in (tmp_path / "out").iterdir()] == [".part"]
     (given,) = station.json(*command)
     assert digest_of(Path(given["file"])) == clip["sha256"]
+    # Its unfinished copy is gone, and the name was free for this one.
+    assert Path(given["file"]).name == "clip.mp4"
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []

@@ -74,7 +74,19 @@ def test_a_clip_by_the_start_of_its_digest(home: Station, clips: dict[str, dict[
     assert {clip["id"] for clip in home.json("clips", "--category", "routine")} == {found["id"]}
     refused = home.run("tag", "ffffff0000", "--category", "routine", "--json").expect(65)
     assert refused.error["error"] == "clip-not-found"
+    told = home.json("config", "categories")
+    names = [each["name"] for each in told["categories"]]
+    assert "routine" in names
+    assert (told["floor_months"], told["case_months"]) == (6, None)
+    shown = home.ok("config", "categories").text
+    assert [line.split()[0] for line in shown.splitlines()[:-1]] == names
+    assert re.search(r"^inspection +12 months  Inspection$", shown, re.MULTILINE)
+    assert shown.splitlines()[-1] == "Every clip: 6 months. In a case: permanent."
+    assert "行政检查" in home.ok("config", "categories", SEALDOCK_LANGUAGE="zh_CN").text
+    assert home.json("config", "profiles")[-1]["name"] == "plain"
+    assert "GoPro" in home.ok("config", "profiles").text
     wrong = home.run("tag", found["id"], "--category", "inspektion", "--json").expect(20)
+    assert wrong.error["facts"]["known"] == names
     assert wrong.error["facts"]["nearest"] == "inspection"
 
 

@@ -13,6 +13,11 @@ pytestmark = pytest.mark.slow
 
 WARNINGS = {"default-retention", "multipart-lock-arguments", "checksums", "conditional-writes"}
 """What this store does not do, and a vault can do without."""
+RIGHTS = {"keeps-versioning", "keeps-object-lock"}
+"""What a station may do besides that owns its bucket."""
+
+UNPROVED = {f"refuses-{what}-{kind}" for what in ("delete", "bypass") for kind in ("single", "multipart")}
+"""What a credential that may not delete proves nothing about."""
 
 LOCKED_SECONDS = 27
 """As long as preflight locks its objects, and a little."""
@@ -24,8 +29,9 @@ def test_a_ceph_is_a_vault_with_warnings(store: Store, tmp_path: Path) -> None:
     found = station.json("vault", "preflight")
     assert found["ok"]
     outcomes = {check["name"]: check["outcome"] for check in found["checks"]}
-    assert {name for name, outcome in outcomes.items() if outcome == "no"} == WARNINGS
-    assert "untried" not in outcomes.values()
+    assert {name for name, outcome in outcomes.items() if outcome == "no"} == WARNINGS | RIGHTS
+    assert {name for name, outcome in outcomes.items() if outcome == "untried"} == {"keeps-policy"}
+    assert outcomes["owner-rights"] == "yes"
     assert outcomes["refuses-delete-multipart"] == outcomes["refuses-bypass-single"] == "yes"
     shown = station.ok("vault", "preflight").text
     assert [line.split()[0] for line in shown.splitlines() if "  " in line] == list(outcomes)
@@ -75,9 +81,45 @@ def test_a_credential_that_may_not_delete_proves_no_refusal(store: Store, tmp_pa
     found = station.json("vault", "preflight")
     assert (found["ok"], found["removed"]) == (True, 0)
     untried = {check["name"] for check in found["checks"] if check["outcome"] == "untried"}
-    assert untried == {
-        f"refuses-{what}-{kind}" for what in ("delete", "bypass") for kind in ("single", "multipart")
-    }
+    assert untried == UNPROVED
+
+
+def test_the_station_of_a_guarded_bucket_cannot_change_it(store: Store, tmp_path: Path) -> None:
+    bucket = guarded_bucket(store)
+    before = _bucket_as_it_is(store, bucket)
+    found = bucket_home(store, store.url(bucket), tmp_path).init().json("vault", "preflight")
+    assert found["ok"]
+    outcomes = {check["name"]: check["outcome"] for check in found["checks"]}
+    kept = {"keeps-versioning", "keeps-object-lock", "keeps-policy", "owner-rights", "default-retention"}
+    assert {name: outcomes[name] for name in kept} == dict.fromkeys(kept, "yes")
+    assert {name for name, outcome in outcomes.items() if outcome == "untried"} == UNPROVED
+    # The owner may change it, which is told; and after that it is as it was.
+    (tmp_path / "owner").mkdir()
+    owner = bucket_home(store, store.url(bucket), tmp_path / "owner", store.owner).init()
+    checks = owner.json("vault", "preflight")["checks"]
+    told = {check["name"] for check in checks if check["name"].startswith("keeps-")}
+    assert {check["outcome"] for check in checks if check["name"] in told} == {"no"}
+    assert not any(check["required"] for check in checks if check["name"] in told)
+    assert _bucket_as_it_is(store, bucket) == before
+
+
+def _bucket_as_it_is(store: Store, bucket: str) -> list[object]:
+    client = store.client(store.owner)
+    return [
+        client.get_bucket_versioning(Bucket=bucket)["Status"],
+        client.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"],
+        client.get_bucket_policy(Bucket=bucket)["Policy"],
+        client.get_bucket_acl(Bucket=bucket)["Grants"],
+    ]
+
+
+def test_rights_of_others_are_told(store: Store, tmp_path: Path) -> None:
+    """A bucket that is open to everybody is one that anybody could lay versions into."""
+    bucket = store.bucket(store.station)
+    station = bucket_home(store, store.url(bucket), tmp_path).init()
+    store.client(store.station).put_bucket_acl(Bucket=bucket, ACL="public-read")
+    outcomes = {check["name"]: check["outcome"] for check in station.json("vault", "preflight")["checks"]}
+    assert outcomes["owner-rights"] == "no"
 
 
 def test_nobody_docks_before_it_passed(store: Store, tmp_path: Path) -> None:
@@ -124,12 +166,43 @@ def test_init_allows_the_local_vault_that_it_is_told_of(tmp_path: Path, own: boo
     assert station.dock(make_card(tmp_path / "card", {"A.MP4": b"a"}))["ok"]
 
 
-def test_a_default_retention_is_no_reason_to_fail(store: Store, tmp_path: Path) -> None:
+def test_refusals_are_proved_under_a_default_retention(store: Store, tmp_path: Path) -> None:
     """Its date has fractions of a second, and is later than the locks that preflight asks for."""
-    bucket = guarded_bucket(store)
+    bucket = store.bucket(store.station)
+    rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+    store.client(store.station).put_object_lock_configuration(
+        Bucket=bucket,
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule},  # type: ignore[typeddict-item]
+    )
     found = bucket_home(store, store.url(bucket), tmp_path).init().json("vault", "preflight")
     outcomes = {check["name"]: check["outcome"] for check in found["checks"]}
     assert found["ok"]
-    assert (
-        outcomes["default-retention"] == outcomes["extends-multipart"] == outcomes["extends-single"] == "yes"
-    )
+    proved = {"default-retention", "extends-multipart", "extends-single", *UNPROVED}
+    assert {name: outcomes[name] for name in proved} == dict.fromkeys(proved, "yes")
+    markers = store.client(store.station).list_object_versions(Bucket=bucket).get("DeleteMarkers", [])
+    assert markers == []
+
+
+def test_a_local_vault_is_advisory(station: Station) -> None:
+    found = station.json("vault", "preflight")
+    assert set(found) == {"vault", "ok", "lock_mode", "checks", "removed"}
+    assert (found["ok"], found["lock_mode"], found["removed"]) == (True, "advisory", 0)
+    assert found["vault"] == station.vault.as_uri()
+    checks = {check["name"]: (check["outcome"], check["required"]) for check in found["checks"]}
+    assert checks["lock-mode"] == ("advisory", True)
+    assert checks["allowed"] == ("yes", True)
+    assert set(checks) == {"lock-mode", "allowed", "read-back", "immutable"}
+    shown = station.ok("vault", "preflight").text
+    assert "a lock binds everybody: advisory" in shown
+    assert [path for path in station.vault.rglob("*") if path.is_file()] == []  # nothing is left of it
+
+
+def test_a_local_vault_that_nobody_allowed_does_not_pass(station: Station) -> None:
+    never = {"SEALDOCK_VAULT_ALLOW_ADVISORY": "false"}
+    found = station.run("vault", "preflight", "--json", **never).expect(77)
+    assert (found.json["ok"], found.json["lock_mode"]) == (False, "advisory")
+    assert {check["name"] for check in found.json["checks"] if check["outcome"] == "no"} >= {"allowed"}
+    assert found.error["error"] == "vault-advisory"
+    assert "NO" in station.run("vault", "preflight", **never).expect(77).text
+    station.vault.rename(station.vault.with_name("elsewhere"))
+    assert station.run("vault", "preflight", "--json").expect(55).error["error"] == "vault-unavailable"

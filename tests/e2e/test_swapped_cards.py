@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lacking import lacking
 from tests.support.station import Station, digest_of, make_card
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]
@@ -26,7 +27,7 @@ def content(folder: Path, data: bytes) -> Path:
 def mounted(place: Path, *what: str | Path) -> Iterator[None]:
     place.mkdir(exist_ok=True)
     if subprocess.run(["mount", *what, place], check=False, capture_output=True).returncode:
-        pytest.skip("no mounts here")
+        lacking("no mounts here")
     try:
         yield
     finally:

@@ -5,11 +5,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.support.lacking import lacking
 from tests.support.service import QUICK, closed, states, watching
 from tests.support.station import Station, digest_of, ended, make_card, picture, until
 
@@ -42,6 +44,41 @@ def test_a_drop_folder_is_docked_when_it_is_at_rest_and_again_when_it_changed(
         "a.mp4", "folder/b.mp4", "empty.txt", "next.mp4", "late.mp4"
     }  # fmt: skip
     assert station.json("verify", "--level", "full")["ok"] is True
+
+
+def rests(beat: Path) -> bool:
+    """Tell whether the service has looked, and does not again for a while."""
+    before = beat.stat().st_mtime_ns
+    time.sleep(2)
+    return beat.stat().st_mtime_ns == before
+
+
+def test_an_event_is_enough_however_long_the_rescan_is(station: Station, root: Path, tmp_path: Path) -> None:
+    rarely = {"SEALDOCK_WATCH_RESCAN_SECONDS": "3600", "SEALDOCK_WATCH_STALL_SECONDS": "60"}
+    beat = station.home / "watch.beat"
+    with watching(station, root, **rarely):
+        until(lambda: rests(beat))
+        # It appears at once, whole; and nothing tells that it has come to rest.
+        make_card(tmp_path / "made", FILES).rename(root / "drop")
+        until(lambda: states(station) == {"released": 3}, within=45)
+
+
+def test_a_small_card_does_not_wait_for_a_large_one(station: Station, root: Path, tmp_path: Path) -> None:
+    """Recorders are read side by side, and the clips of each take their turns."""
+    large: dict[str | bytes, bytes] = {f"{n:02}.mp4": bytes([n]) * 16_000_000 for n in range(24)}
+    small: dict[str | bytes, bytes] = {"small.mp4": b"small" * 100_000}
+    with watching(station, root, SEALDOCK_DOCKING_PARALLEL="2"):
+        make_card(tmp_path / "large", large).rename(root / "large")
+        until(lambda: states(station)["released"] + states(station)["confirmed"] > 1)
+        make_card(tmp_path / "small", small).rename(root / "small")
+        safe = "SELECT count(*) FROM clip WHERE path = 'small.mp4' AND state IN ('confirmed', 'released')"
+        until(lambda: station.value(safe))
+        left = states(station)["found"]
+        assert left > 4, "the small card waited for the large one"
+        assert len(station.json("status")["unfinished_dockings"]) >= 1
+        before = len(large) - left
+        until(lambda: len(large) - states(station)["found"] > before)  # and the large one goes on
+        until(lambda: states(station) == {"released": 25})
 
 
 def test_several_places_at_once_and_a_dock_by_hand(station: Station, root: Path, tmp_path: Path) -> None:
@@ -145,7 +182,7 @@ def test_a_mount_is_docked_each_time_it_appears(station: Station, root: Path) ->
     with watching(station, root):
         for number in (1, 2):
             if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", card], check=False).returncode != 0:
-                pytest.skip("no mounts here")
+                lacking("no mounts here")
             try:
                 make_card(card, {f"{number}.mp4": b"%d" % number})
                 until(lambda wanted=number: closed(station) >= wanted)

@@ -11,9 +11,10 @@ FOLDER = Path(__file__).resolve().parent
 _HEAD = """\
 # Faults
 
-Each row is a test on the real parts: processes that are killed, a Ceph, a PostgreSQL, full disks; only the
-store that lies is a stand-in. After each of them the test looks for every file of the card: its bytes are in
-the vault, the clip confirmed, or they are still on the card; the card is as it was; and
+Each row is a test on the real parts: processes that are killed, a Ceph, a PostgreSQL, full disks. Two things
+are stand-ins: the store that lies, and the clock that is set, where what the program asks for the time is
+moved, since a test cannot set the computer's. After each of them the test looks for every file of the card:
+its bytes are in the vault, the clip confirmed, or they are still on the card; the card is as it was; and
 `sealdock verify --level full` finds nothing wrong. That is what *nothing* in the last column says.
 
 *What happens* is put together by the test from what it sees: commands and what they ended with (the exit

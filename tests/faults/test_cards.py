@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.fault import Scene, Story, fault
 from tests.support.full_card import dock_until, make_full_card
+from tests.support.lacking import lacking
 from tests.support.station import Station, ended, make_card, until
 
 pytestmark = pytest.mark.slow
@@ -50,7 +51,7 @@ def stick(folder: Path, content: Path) -> Iterator[str]:
     attach = ["losetup", "--find", "--show", "--read-only", image]
     found = subprocess.run(attach, capture_output=True, text=True, check=False)
     if found.returncode:
-        pytest.skip("no loop devices here")
+        lacking("no loop devices here")
     device = found.stdout.strip()
     try:
         yield device
@@ -71,7 +72,7 @@ def test_a_lazy_unmount(station: Station, tmp_path: Path, story: Story) -> None:
     with stick(tmp_path, content) as device:
         mount = ["mount", "-o", "ro,noload", device, str(card)]
         if subprocess.run(mount, check=False).returncode:
-            pytest.skip("no mounts here")
+            lacking("no mounts here")
         scene = Scene.of(station, card)
         process = station.start("dock", card, "--json", SEALDOCK_DOCKING_PARALLEL="1")
         until(lambda: station.spool.exists() and any(station.spool.iterdir()))

@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bucket import bucket_home
 from tests.support.fault import Scene, Story, fault
+from tests.support.lacking import lacking
 from tests.support.service import states
 from tests.support.station import ROOT, Station, digest_of, ended, flip, make_card, until
+from tests.support.store import Store
 
 pytestmark = pytest.mark.slow
+
+MIB = 1 << 20
 
 KILLED = str(ROOT / "tests" / "support" / "killed.py")
 IMPATIENT = {"SEALDOCK_DOCKING_PATIENCE_SECONDS": "1"}
@@ -35,7 +40,7 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False
     ).returncode:
-        pytest.skip("no mounts here")
+        lacking("no mounts here")
     try:
         shutil.copytree(own, folder, dirs_exist_ok=True)
         yield
@@ -69,6 +74,31 @@ def test_a_full_disk(scene: Scene, story: Story, full: str) -> None:
         assert scene.lost() == []
         remount(disk, "size=16m")
         story.docked(station.run("dock", scene.card, "--json", **few))
+        story.ends(scene)
+
+
+@pytest.mark.root
+@fault(
+    "The home's disk is full where uploads to a bucket are remembered; then there is room",
+    "`dock` 33, waiting (`spool-full`) → no upload is left in the bucket → `dock` 0, all safe → no alert",
+)
+def test_a_full_disk_for_the_notes_of_uploads(store: Store, story: Story, tmp_path: Path) -> None:
+    bucket = store.bucket(store.station)
+    station = bucket_home(store, store.url(bucket), tmp_path).init()
+    card = make_card(tmp_path / "card", {**FILES, "large.mp4": bytes(range(256)) * (17 * MIB // 256)})
+    scene = Scene.of(station, card).in_bucket(store, bucket)
+    with small_disk(station.home / "uploads", "64k"):
+        filler = station.home / "uploads" / "filler"
+        with filler.open("wb", buffering=0) as other, suppress(OSError):
+            while other.write(bytes(1 << 12)):
+                pass
+        story.docked(station.run("dock", card, "--json", **IMPATIENT))
+        assert scene.lost() == []
+        assert store.client(store.station).list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+        story.saw("no upload is left in the bucket")
+        filler.unlink()
+        story.docked(station.run("dock", card, "--json"))
+        story.alerts(scene)
         story.ends(scene)
 
 

@@ -1,6 +1,8 @@
 """The store answers as if all were well, and it is not (a stand-in written for this)."""
 
+from contextlib import closing
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,14 @@ LIES = {
     Lie.HUGE_LISTING: ("lists versions of a clip without end", W),
     Lie.GARBAGE: ("answers 200 with a page that is no S3 at all when a clip is read back", W),
 }
+UNREAD = "; nothing is read back (`vault.confirmation` is `checksum`)"
+CHECKSUM = {
+    Lie.OTHER_CHECKSUM: (
+        f"keeps other bytes than it was sent and tells their checksum{UNREAD}",
+        Q.format("digest-mismatch"),
+    ),
+    Lie.FEWER_BYTES: (f"keeps a byte less{UNREAD}", Q.format("digest-mismatch")),
+}
 LATER = {
     Lie.OTHER_BYTES_LATER: ("gives the right bytes back once, then others", "digest"),
     Lie.DROPS_LOCK_LATER: ("shows the lock until the clip is confirmed, then drops it", "lock-missing"),
@@ -54,19 +64,46 @@ def home(url: str, folder: Path) -> Scene:
 def test_the_stand_in_is_believed_when_it_is_honest(tmp_path: Path) -> None:
     """Else the tests below would show nothing but its own faults."""
     with hostile_store(Lie.NONE) as store:
-        station = home(store.url, tmp_path).station
-        assert station.dock(tmp_path / "card")["ok"]
-        assert station.json("verify", "--level", "full")["ok"]
+        scene = home(store.url, tmp_path)
+        store.checked.clear()  # preflight sends a wrong one on purpose
+        assert scene.station.dock(scene.card)["ok"]
+        assert scene.station.json("verify", "--level", "full")["ok"]
+        # Every body came with its Content-MD5: the parts of the large clip, too, of which there are two.
+        assert len(store.checked) > len(FILES) + 1
+        assert all(store.checked)
+        large = store.kept[next(key for key, kept in store.kept.items() if len(kept.data) == 17 * MIB)]
+        assert large.etag.endswith("-2")
+
+
+def test_without_its_md5_nothing_is_taken() -> None:
+    """Else the test above would show nothing."""
+    with hostile_store(Lie.NONE) as store:
+        with closing(HTTPConnection(store.url.removeprefix("http://"), timeout=10)) as asked:
+            asked.request("PUT", "/bucket/key", b"bytes")
+            assert asked.getresponse().status == 400
+        assert (store.checked, store.kept) == ([False], {})
 
 
 @pytest.mark.parametrize(
     "lie", [pytest.param(lie, marks=fault(f"It {title}", told)) for lie, (title, told) in LIES.items()]
 )
 def test_a_lie(story: Story, tmp_path: Path, lie: Lie) -> None:
+    tell(story, tmp_path, lie)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [pytest.param(lie, marks=fault(f"It {title}", told)) for lie, (title, told) in CHECKSUM.items()],
+)
+def test_a_lie_where_its_checksum_is_enough(story: Story, tmp_path: Path, lie: Lie) -> None:
+    tell(story, tmp_path, lie, SEALDOCK_VAULT_CONFIRMATION="checksum")
+
+
+def tell(story: Story, folder: Path, lie: Lie, **settings: str) -> None:
     with hostile_store(Lie.NONE) as store:
-        scene = home(store.url, tmp_path)
+        scene = home(store.url, folder)
         store.lie = lie  # only now: preflight has passed
-        story.docked(scene.station.run("dock", scene.card, "--json", **IMPATIENT))
+        story.docked(scene.station.run("dock", scene.card, "--json", **settings, **IMPATIENT))
         story.alerts(scene)
         assert scene.rows("SELECT count(*) FROM clip WHERE state IN ('confirmed', 'released')") == [(0,)]
         story.ends(scene)

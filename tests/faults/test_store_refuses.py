@@ -39,12 +39,19 @@ def test_wrong_credentials(store: Store, scene: Scene, story: Story, tmp_path: P
     story.ends(scene)
 
 
-@fault("The bucket for a new home has no object lock", "`init` 59, `vault-without-lock`")
+@fault(
+    "The bucket for a new home has no object lock; then one is named that has",
+    "`init` 59, `vault-without-lock` → `dock` 0, all safe",
+)
 def test_a_bucket_without_lock(store: Store, story: Story, tmp_path: Path) -> None:
     bucket = store.bucket(store.station, ObjectLockEnabledForBucket=False)
     story.ran("init", bucket_home(store, store.url(bucket), tmp_path).run("init", "--json"))
     assert store.client(store.station).list_object_versions(Bucket=bucket).get("Versions", []) == []
-    story.compare()
+    right = store.bucket(store.station)
+    station = bucket_home(store, store.url(right), tmp_path).init()
+    scene = Scene.of(station, make_card(tmp_path / "card", FILES)).in_bucket(store, right)
+    story.docked(station.run("dock", scene.card, "--json"))
+    story.ends(scene)
 
 
 @fault(

@@ -32,6 +32,7 @@ from tests.support.copying import (
     overwrite,
     take,
 )
+from tests.support.lacking import lacking
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_the_copy_of_a_copy_is_the_same(card: Path, source: FolderSource, spool:
 def test_mounted_cards_and_full_disks(tmp_path: Path, how: list[str]) -> None:
     own_mounts = ["unshare", "--mount", *how]
     if subprocess.run([*own_mounts, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("this user may not have mounts of its own")
+        lacking("this user may not have mounts of its own")
     worker = Path(__file__).with_name("mounts_worker.py")
     done = subprocess.run(
         [*own_mounts, sys.executable, str(worker), str(tmp_path)],

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ingest.places import find
+from tests.support.lacking import lacking
 
 
 def test_only_folders_directly_under_a_root_are_places(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_a_mounted_volume_is_told_from_the_folder_below_it(tmp_path: Path) -> No
     card.mkdir()
     (before,) = find([tmp_path])
     if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", card], check=False).returncode != 0:
-        pytest.skip("no mounts here")
+        lacking("no mounts here")
     try:
         (mounted,) = find([tmp_path])
     finally:

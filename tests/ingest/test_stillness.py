@@ -69,3 +69,23 @@ def test_an_empty_folder_is_never_ready() -> None:
 
 def test_without_a_quiet_period_one_look_is_enough() -> None:
     assert Stillness(timedelta(0), Clock()).look([entry()]) is not None
+
+
+def test_it_says_when_to_look_again() -> None:
+    clock = Clock()
+    stillness = Stillness(QUIET, clock)
+    assert stillness.due is None
+    stillness.look([])
+    assert stillness.due is None  # an empty folder waits for nobody
+    stillness.look([entry()])
+    assert stillness.due == clock.now + 10
+    clock.now += 4
+    stillness.look([entry()])
+    assert stillness.due == clock.now + 6
+    stillness.look([entry(size=2)])
+    assert stillness.due == clock.now + 10
+    clock.now += 10
+    assert stillness.look([entry(size=2)])
+    assert stillness.due is None
+    stillness.look([entry(path=b"clip.mp4.part")])
+    assert stillness.due == clock.now + ABANDONED.total_seconds()

@@ -14,6 +14,7 @@ import pytest
 from config.errors import SealdockError, VaultFullError, VaultUnavailableError
 from hashing.digest import Digest
 from storage.local import LocalVault
+from tests.support.lacking import lacking
 
 UNTIL = datetime(2031, 1, 1, tzinfo=UTC)
 LARGE = bytes(200_000)
@@ -69,7 +70,7 @@ def test_a_full_and_a_read_only_disk(tmp_path: Path) -> None:
     spool.mkdir()
     own_mounts = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
     if subprocess.run([*own_mounts, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("this user may not have mounts of its own")
+        lacking("this user may not have mounts of its own")
     worker = Path(__file__).with_name("full_disk_worker.py")
     done = subprocess.run(
         [*own_mounts, sys.executable, str(worker), str(disk), str(spool)],

@@ -1,5 +1,6 @@
 """Uploads in parts, on a real store: cut off, killed, wrong, forgotten."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import storage.s3.uploads
-from config.errors import DigestMismatchError, VaultUnavailableError
+from config.errors import (
+    DigestMismatchError,
+    SealdockError,
+    SpoolFullError,
+    SpoolUnavailableError,
+    VaultUnavailableError,
+)
 from hashing.digest import Digest
 from storage.reading import chunk_of, chunks_of, read_all
 from storage.s3.multipart import MIB, PART, part_size
@@ -211,6 +218,35 @@ def test_a_file_that_changed_is_not_published(
         put(opened(), source, content, until)
     assert client.list_object_versions(Bucket=bucket).get("Versions") is None
     assert uploads(client, bucket) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(errno.ENOSPC, SpoolFullError), (errno.EROFS, SpoolUnavailableError)]
+)
+def test_an_upload_that_cannot_be_remembered_is_ended(
+    bucket: str,
+    client: "S3Client",
+    opened: Callable[..., S3Vault],
+    source: Path,
+    content: bytes,
+    until: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    told: type[SealdockError],
+) -> None:
+    begun: list[list[str]] = []
+
+    def full(*_: object, **__: object) -> None:
+        begun.append(uploads(client, bucket))
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hashing.durable.replace", full)
+        with pytest.raises(told):
+            put(opened(), source, content, until)
+    assert [len(found) for found in begun] == [1]
+    assert uploads(client, bucket) == []
+    assert put(opened(), source, content, until).size == SIZE
 
 
 def test_what_nobody_finished_is_ended(

@@ -4,6 +4,7 @@ It proves no lock and no signature: real stores are for that. It shows what beco
 answers 200 and does otherwise.
 """
 
+import base64
 import hashlib
 import re
 import threading
@@ -29,6 +30,8 @@ class Lie(Enum):
     NONE = auto()
     KEEPS_NOTHING = auto()
     OTHER_BYTES = auto()
+    OTHER_CHECKSUM = auto()
+    """Other bytes are kept, and the ETag is honestly theirs: nothing is wrong but that."""
     OTHER_BYTES_LATER = auto()
     FEWER_BYTES = auto()
     NO_LOCK = auto()
@@ -63,6 +66,8 @@ class HostileStore:
     kept: dict[str, _Kept] = field(default_factory=dict)
     parts: dict[str, dict[int, bytes]] = field(default_factory=lambda: defaultdict(dict))
     answers: int = 0
+    checked: list[bool] = field(default_factory=list)
+    """For each body of an object or a part: whether it came with its Content-MD5."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def about(self, key: str, lie: Lie) -> bool:
@@ -73,15 +78,22 @@ class HostileStore:
         """Return the SHA-256 of what it keeps under a key of the vault."""
         return hashlib.sha256(self.kept[key].data).hexdigest()
 
-    def put(self, key: str, data: bytes, etag: str, mode: str, until: str) -> None:
+    def put(self, key: str, parts: list[bytes], mode: str, until: str, *, whole: bool) -> str:
+        """Keep an object as it lies; return its ETag: of one that came in parts that of their MD5."""
+        etag = _md5(parts[0]).hex() if whole else _composite(parts)
         if self.about(key, Lie.KEEPS_NOTHING):
-            return
+            return etag
+        other = [bytes([parts[0][0] ^ 1]) + parts[0][1:] if parts[0] else b"\1", *parts[1:]]
         if self.about(key, Lie.OTHER_BYTES):
-            data = bytes([data[0] ^ 1]) + data[1:] if data else b"\1"
+            parts = other
+        if self.about(key, Lie.OTHER_CHECKSUM):
+            parts = other
+            etag = _md5(parts[0]).hex() if whole else _composite(parts)
         if self.about(key, Lie.FEWER_BYTES):
-            data = data[:-1]
-        self.kept[key] = _Kept(data, etag)
+            parts = [*parts[:-1], parts[-1][:-1]]
+        self.kept[key] = _Kept(b"".join(parts), etag)
         self.retain(key, mode, until)
+        return etag
 
     def refuses(self, key: str, mode: str = "", until: str = "") -> bool:
         """Tell whether a lock stands against deleting a version, or against locking it less."""
@@ -98,6 +110,14 @@ class HostileStore:
         if self.about(key, Lie.SHORTER_LOCK):
             until = "2027-01-01T00:00:00Z"
         self.kept[key].mode, self.kept[key].until = mode, until
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def _composite(parts: list[bytes]) -> str:
+    return f"{_md5(b''.join(_md5(part) for part in parts)).hex()}-{len(parts)}"
 
 
 def _time(text: str) -> datetime:
@@ -156,7 +176,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         key, asked = self._request()
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        etag = _md5(data).hex()
+        if not key:  # the bucket is not ours to change
+            self._denied()
+            return
         with self.store.lock:
             if "retention" in asked:
                 mode, until = (
@@ -167,12 +190,15 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 if key in self.store.kept:
                     self.store.retain(key, mode[1], until[1])
+            elif not self._carries_md5(data):
+                self._xml("Error", "<Code>BadDigest</Code>", status=400)
+                return
             elif "uploadId" in asked:
                 self.store.parts[asked["uploadId"][0]][int(asked["partNumber"][0])] = data
             else:
                 mode_name = self.headers.get("x-amz-object-lock-mode") or ""
                 until_date = self.headers.get("x-amz-object-lock-retain-until-date") or ""
-                self.store.put(key, data, etag, mode_name, until_date)
+                etag = self.store.put(key, [data], mode_name, until_date, whole=True)
         self._answer(b"", ETag=f'"{etag}"', **{"x-amz-version-id": "one"})
 
     def do_POST(self) -> None:
@@ -183,9 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with self.store.lock:
             parts = [data for _, data in sorted(self.store.parts.pop(asked["uploadId"][0]).items())]
-            digests = b"".join(hashlib.md5(part, usedforsecurity=False).digest() for part in parts)
-            etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
-            self.store.put(key, b"".join(parts), etag, "", "")
+            etag = self.store.put(key, parts, "", "", whole=False)
         self._xml("CompleteMultipartUploadResult", f"<ETag>{etag}</ETag>", **{"x-amz-version-id": "one"})
 
     def do_DELETE(self) -> None:
@@ -197,6 +221,12 @@ class _Handler(BaseHTTPRequestHandler):
             if "versionId" in asked:
                 self.store.kept.pop(key, None)
         self._answer(b"", status=204)
+
+    def _carries_md5(self, data: bytes) -> bool:
+        """Tell whether a body came with the MD5 that it has, and remember it."""
+        carried = self.headers.get("Content-MD5") == base64.b64encode(_md5(data)).decode()
+        self.store.checked.append(carried)
+        return carried
 
     def _denied(self) -> None:
         self._xml("Error", "<Code>AccessDenied</Code>", status=403)

@@ -61,9 +61,16 @@ class Store:
         def user(infix: str) -> User:
             return User(os.environ[f"TEST_S3_{infix}ACCESS_KEY"], os.environ[f"TEST_S3_{infix}SECRET_KEY"])
 
-        names = ("", "OWNER_", "SMALL_", "VERIFIER_", "CUSTODIAN_")
         folder = os.environ.get("TEST_S3_FOLDER")
-        return cls(os.environ["TEST_S3_ENDPOINT"], *map(user, names), Path(folder) if folder else None)
+        return cls(
+            os.environ["TEST_S3_ENDPOINT"],
+            station=user(""),
+            owner=user("OWNER_"),
+            small=user("SMALL_"),
+            verifier=user("VERIFIER_"),
+            custodian=user("CUSTODIAN_"),
+            folder=Path(folder) if folder else None,
+        )
 
     def kill(self, daemon: str) -> None:
         """Kill ``gateway`` or ``osd``."""

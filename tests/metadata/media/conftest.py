@@ -12,6 +12,7 @@ from metadata.media import sniff
 from metadata.media.condition import Structure
 from metadata.media.probe import Prober
 from metadata.media.window import Window
+from tests.support.lacking import lacking
 
 _PICTURES = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:duration=1"]
 _SOUND = ["-f", "lavfi", "-i", "sine=frequency=440:duration=1"]
@@ -54,7 +55,7 @@ _RECIPES: dict[str, tuple[list[str], list[str]]] = {
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that holds one small clip per recipe."""
     if shutil.which("ffmpeg") is None:
-        pytest.skip("ffmpeg is not installed")
+        lacking("ffmpeg is not installed")
     folder = tmp_path_factory.mktemp("clips")
     for name, (inputs, options) in _RECIPES.items():
         command = ["ffmpeg", "-v", "error", "-nostdin", *inputs, *options, "-y", str(folder / name)]

@@ -16,6 +16,7 @@ import pytest
 
 from metadata.media.probe import Condition, Limits, Prober
 from metadata.media.sandbox import Sandbox, SandboxFailure
+from tests.support.lacking import lacking
 
 Tool = Callable[[str], Path]
 GIB = 1024**3
@@ -245,7 +246,7 @@ def test_what_the_system_refuses_is_reported(clips: Path, project_root: Path) ->
     command = ["unshare", "--user", "--map-root-user", sys.executable, "-c", code]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     if "unshare" in done.stderr or "max_user_namespaces" in done.stderr:
-        pytest.skip("no user namespaces on this machine")
+        lacking("no user namespaces on this machine")
     assert done.stdout == "('network_isolated', 'user_namespace') intact\n", done.stderr
 
 
