@@ -179,7 +179,8 @@ def print_clips(records: "list[ClipRecord]", zone: tzinfo) -> None:
 
     for record in records:
         start = local(record.recorded_at, zone) if record.recorded_at else "-"
-        about = "  ".join(filter(None, (record.case, damage(record), record.reason)))
+        wrong = _("FAILED A CHECK: {problem}").format(problem=record.integrity) if record.integrity else None
+        about = "  ".join(filter(None, (wrong, record.case, damage(record), record.reason)))
         digest = (record.sha256 or "-")[:12]
         click.echo(
             f"{record.id}  {digest:12}  {record.state:18} {size(record.size):>9}  {start:16}  "

@@ -33,7 +33,7 @@ from jobs.verdict import Verdict
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, Docking, Outcome, Sighting, StoredKind, StoredObject
-from metadata.repo import dockings, integrity, objects
+from metadata.repo import dockings, doubts, integrity, objects
 from metadata.repo.objects import Stored
 from metadata.states import SAFE, ClipState
 from storage import layout
@@ -128,13 +128,12 @@ def _bring_new(node: Node, store: Store, clip: Clip) -> None:
 
 
 def _problem(node: Node, store: Store, clip: Clip) -> str | None:
-    """Return what a vault's answer for a clip lacks; one that failed before is read whole."""
+    """Return what a vault's answer for a clip lacks; one against which anything stands is read whole."""
     key = layout.clip_key(Digest.of_sha256(clip.sha256 or ""))
     with node.register.read() as session:
         versions = objects.versions_at(session, store.name, key)
         stored = session.get_one(StoredObject, clip.sha256)
-        doubted = integrity.last_problem(session, clip.id) is not None or integrity.doubted(session, clip.id)
-        level = Level.FULL if doubted else Level.LOCK
+        level = Level.FULL if doubts.standing(session, [clip.id]) else Level.LOCK
     if not versions:
         return "not-stored"
     row = versions[-1]

@@ -155,6 +155,16 @@ def _note_problem(node: Node, store: Store, clip: Clip, key: str, error: Sealdoc
     facts = {"during": "retrieval", "key": key} | store.fact()
     with node.register.write() as session:
         if isinstance(error, DigestMismatchError):
+            told = {"run": str(ULID()), "problem": store.told("digest")}
+            events.append(
+                session,
+                EventKind.INTEGRITY_FAILED,
+                node.actor,
+                node.clock.now(),
+                attempt=told["run"],
+                clip=clip.id,
+                facts=told,
+            )
             integrity.raise_alert(session, "digest", node.clock.now(), clip=clip.id, facts=facts, once=True)
         elif isinstance(error, ObjectMissingError) and len(node.stores) > 1:
             facts["problem"] = store.told("missing")

@@ -90,6 +90,41 @@ def test_bytes_that_verify_found_wrong_are_not_called_safe(docked: Station, card
     assert docked.dock(card)["ok"] is True
 
 
+def test_a_weaker_check_does_not_vouch_for_bytes_that_it_did_not_read(
+    station: Station, tmp_path: Path
+) -> None:
+    """Five chunks, of which a sample reads four: it cannot know of the one that is wrong."""
+    chunk = 8 * 1024 * 1024
+    card = make_card(tmp_path / "card", {"a.bin": bytes(4 * chunk) + b"the end"})
+    (clip,) = station.dock(card)["clips"]
+    stored = station.object(clip["sha256"])
+    flip(stored, 3)
+    station.run("verify", "--level", "full").expect(44)
+    station.ok("verify", "--level", "lock")
+    assert station.json("clips")[0]["integrity"] == "digest"
+    assert "FAILED A CHECK: digest" in station.ok("clips").text
+    assert station.dock(card, code=33)["clips"][0]["reason"] == "digest"
+    while station.run("verify", "--level", "sample").code != 0:
+        pass  # one in five does not meet the chunk
+    for arguments in ((), ("--reread",)):
+        assert station.dock(card, *arguments, code=33)["clips"][0]["reason"] == "digest"
+    flip(stored, 3)  # somebody puts it right, which a check that reads everything finds
+    assert station.dock(card)["ok"] is True
+    station.ok("verify", "--level", "full")
+    assert station.json("clips")[0]["integrity"] is None
+    assert station.dock(card)["ok"] is True
+
+
+def test_what_a_docking_brought_back_is_known_to_be_well(docked: Station, card: Path) -> None:
+    stored = docked.object(digest_of(b"a"))
+    flip(stored)
+    docked.run("verify", "--level", "full").expect(44)
+    stored.unlink()
+    assert docked.dock(card)["ok"] is True
+    assert stored.read_bytes() == b"a"
+    assert {clip["integrity"] for clip in docked.json("clips")} == {None}
+
+
 @pytest.mark.parametrize("left", [True, False], ids=["empty folder", "nothing"])
 def test_a_vault_that_is_away_cannot_answer(docked: Station, card: Path, left: bool) -> None:
     docked.vault.rename(docked.home / "unmounted")
