@@ -88,7 +88,8 @@ class FolderSource:
     def check(self, expected: str) -> None:
         """Raise unless the volume of ``expected`` identity still is what the path shows.
 
-        SourceVanishedError: nothing is there. VolumeSwappedError: another card is.
+        SourceVanishedError: nothing is there, or only the folder on which the card was mounted.
+        VolumeSwappedError: another card is.
         SourceUnreadableError: it cannot be told, because this user may not look any more.
         """
         try:
@@ -104,6 +105,8 @@ class FolderSource:
             raise SourceVanishedError(source=str(self.root)) from error
         finally:
             os.close(fresh_fd)
+        if self.volume.mount_point and not found.mount_point:  # what was mounted is gone: the bare mount point
+            raise SourceVanishedError(source=str(self.root))
         same_folder = (found.device, found.inode) == (self.volume.device, self.volume.inode)
         if found.identity != expected or not same_folder:
             raise VolumeSwappedError(source=str(self.root), expected=expected, found=found.identity)
