@@ -12,7 +12,7 @@ from config.errors import DockingIncompleteError, DockingUnfinishedError, Sealdo
 from config.messages import _, ngettext
 
 if TYPE_CHECKING:
-    from jobs.following import Followed
+    from jobs.following import Followed, Known
     from metadata.repo.clips import ClipRecord
 
 MAX_OFFICER = 64
@@ -21,7 +21,9 @@ MAX_OFFICER = 64
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--officer", metavar="ID", help="Officer number of whoever carried the recorder (a claim).")
-@click.option("--reread", is_flag=True, help="Hash clips that are safe already once more on the card.")
+@click.option(
+    "--reread", is_flag=True, help="Read clips that are safe already once more, on the card and in the vault."
+)
 @json_option
 @click.pass_context
 def dock(ctx: click.Context, source: Path, officer: str | None, reread: bool, as_json: bool) -> None:
@@ -56,6 +58,8 @@ def _print(ended: "Followed", zone: tzinfo, *, as_json: bool) -> None:
                 "recorder": ended.recorder,
                 "clips": [_record(record, ended) for record in ended.clips],
                 "skipped": ended.skipped,
+                "restored": [{"clip": clip, "problem": was} for clip, was in ended.restored.items()],
+                "clock_plausible": ended.clock_plausible,
                 "close": ended.close_digest,
                 "ok": ended.ok,
             }
@@ -72,7 +76,9 @@ def _record(record: "ClipRecord", ended: "Followed") -> dict[str, Any]:
 def _incomplete(ended: "Followed") -> SealdockError:
     """Return what the exit code and, with --json, standard error say of a docking that is not safe."""
     if ended.unsafe:
-        return DockingIncompleteError(docking=ended.docking, unsafe=len(ended.unsafe))
+        return DockingIncompleteError(
+            docking=ended.docking, unsafe=len(ended.unsafe), unfinished=ended.unfinished
+        )
     return DockingUnfinishedError(docking=ended.docking)
 
 
@@ -87,42 +93,88 @@ def _receipt(ended: "Followed", zone: tzinfo) -> None:
         )
     )
     click.echo(_("{at}  {clips}, {size}").format(at=local(ended.started_at, zone), clips=clips, size=total))
+    if not ended.clock_plausible:
+        click.echo(_("CLOCK: this time cannot be right; set the clock and see `sealdock clock`"))
     for record in ended.clips:
-        if record.id in ended.unsafe:
-            problem = ended.unsafe[record.id]
-            state = _("NOT SAFE in the vault") if problem else record.state
-            click.echo(f"  {state}: {shown(record.path)}  {problem or record.reason or ''}".rstrip())
-        elif (condition := damage(record)) is not None:
-            click.echo(
-                _("  kept, but {condition}: {path}").format(condition=condition, path=shown(record.path))
-            )
+        _print_exception(record, ended)
     for item in ended.skipped:
         click.echo(
-            _("  not a file, not read: {path} ({what})").format(path=shown(item["path"]), what=item["what"])
+            _("  not a file, not read: {path} ({what})").format(
+                path=shown(item["path"]), what=_what(item["what"])
+            )
         )
-    if ended.not_read_again:
-        known = ended.not_read_again
-        click.echo(
-            ngettext(
-                "{count} clip was safe from an earlier docking and was not read again.",
-                "{count} clips were safe from an earlier docking and were not read again.",
-                known,
-            ).format(count=known)
-        )
+    _print_known(ended.known)
     if ended.close_digest:
         click.echo(_("Close-out {digest}").format(digest=ended.close_digest))
     if ended.ok:
         click.echo(_safe(ended))
 
 
+def _print_exception(record: "ClipRecord", ended: "Followed") -> None:
+    """Print a line for a clip that is not safe, not whole, or had to be put right in the vault."""
+    path = shown(record.path)
+    if record.id in ended.unsafe:
+        problem = ended.unsafe[record.id]
+        state = _("NOT SAFE in the vault") if problem else record.state
+        click.echo(f"  {state}: {path}  {problem or record.reason or ''}".rstrip())
+    elif (condition := damage(record)) is not None:
+        click.echo(_("  kept, but {condition}: {path}").format(condition=condition, path=path))
+    if record.id in ended.restored and record.id not in ended.unsafe:
+        was = ended.restored[record.id]
+        click.echo(
+            _("  put right in the vault: {path} (found there: {problem})").format(path=path, problem=was)
+        )
+
+
+def _what(said: str) -> str:
+    """Return what an inventory says of something that is no file, as people read it."""
+    kind, colon, problem = said.partition(": ")
+    return f"{_(kind)}{colon}{problem}"
+
+
+def _print_known(known: "Known") -> None:
+    """Print what was done with clips that were safe already."""
+    if count := len(known.not_read):
+        click.echo(
+            ngettext(
+                "{count} clip was safe from an earlier docking and was not read again.",
+                "{count} clips were safe from an earlier docking and were not read again.",
+                count,
+            ).format(count=count)
+        )
+    if count := len(known.reread):
+        click.echo(
+            ngettext(
+                "{count} clip was safe from an earlier docking; the card gave the same bytes again.",
+                "{count} clips were safe from an earlier docking; the card gave the same bytes again.",
+                count,
+            ).format(count=count)
+        )
+    if count := len(known.not_reread):
+        click.echo(
+            ngettext(
+                "{count} clip was safe from an earlier docking and could not be read again on the card.",
+                "{count} clips were safe from an earlier docking and could not be read again on the card.",
+                count,
+            ).format(count=count)
+        )
+
+
 def _safe(ended: "Followed") -> str:
     if not ended.clips:
         return _("No file was found. If there should be footage, look whether the card is mounted.")
-    by_checksum = sum(record.confirmation == "checksum" for record in ended.clips)
-    if not by_checksum:
+    by_checksum = {record.id for record in ended.clips if record.confirmation == "checksum"}
+    known = ended.known
+    before = (known.not_read | known.reread | known.not_reread) - by_checksum
+    if known.vault_read:
+        before = frozenset()
+    if not before and not by_checksum:
         return _("SAFE: every clip is stored, locked and read back. The recorder may be undocked.")
-    told = _(
-        "SAFE: every clip is stored and locked. The recorder may be undocked. "
-        "Confirmed by the store's checksum and not read back: {count}."
-    )
-    return told.format(count=by_checksum)
+    told = [_("SAFE: every clip is stored and locked. The recorder may be undocked.")]
+    if by_checksum:
+        count = _("Confirmed by the store's checksum and not read back: {count}.")
+        told.append(count.format(count=len(by_checksum)))
+    if before:
+        told.append(_("Read back when first docked, not now: {count}.").format(count=len(before)))
+    # Chinese full stops carry their own space.
+    return "".join(part if part.endswith("。") else part + " " for part in told).rstrip()

@@ -135,15 +135,25 @@ class SpoolFullError(SourceError):
 
 
 class DockingIncompleteError(SourceError):
-    """A docking ended with clips that are not confirmed. Facts: docking, unsafe (how many)."""
+    """Clips of a docking are not confirmed. Facts: docking, unsafe (how many), unfinished.
+
+    A docking that is unfinished waits for a disk or a vault, and may be tried again.
+    """
 
     code = "docking-incomplete"
     exit_code = 33
-    happened = mark("The docking {docking} ended, but clips that are not confirmed remain: {unsafe}.")
+    happened = mark("The docking {docking} left clips that are not confirmed: {unsafe}.")
     safe = mark(
         "All other clips of this docking are confirmed in the vault; the recorder was not cleared of these."
     )
-    todo = mark("Do not clear the recorder. See the reasons with `sealdock clips`, then dock it again.")
+    todo = mark(
+        "Do not clear the recorder. See the reasons with `sealdock clips`. Clips that wait for a disk or a "
+        "vault go on with the next `dock`; for the others dock this recorder again."
+    )
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(**facts)
+        self.retriable = facts.get("unfinished") is True
 
 
 class SpoolUnavailableError(SourceError):

@@ -57,6 +57,15 @@ def standing(session: Session, clip_ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def restored(session: Session, docking_id: str) -> dict[str, str]:
+    """Return the clips that a docking put right in the vault, with what had been found of them."""
+    query = select(CustodyEvent.clip_id, CustodyEvent.body).where(
+        CustodyEvent.docking_id == docking_id, CustodyEvent.kind == EventKind.RESTORED.value
+    )
+    rows = session.execute(query.order_by(CustodyEvent.sequence))
+    return {str(row.clip_id): str(canonical.decode(row.body)["facts"]["problem"]) for row in rows}
+
+
 def weakest(problem: str) -> str:
     """Return the weakest level of checks that can show that a problem is gone."""
     first, *rest = problem.removeprefix(f"{_SECOND}: ").split(": ")

@@ -53,6 +53,35 @@ def test_what_the_vault_has_lost_comes_back_from_the_card(
     assert list(docked.spool.iterdir()) == []
 
 
+def test_a_receipt_says_what_was_done_this_time(docked: Station, card: Path) -> None:
+    again = docked.ok("dock", card).text
+    assert "3 clips were safe from an earlier docking and were not read again." in again
+    assert "Read back when first docked, not now: 3." in again
+    assert "read back. The recorder" not in again
+    reread = docked.ok("dock", card, "--reread").text
+    assert "3 clips were safe from an earlier docking; the card gave the same bytes again." in reread
+    assert "SAFE: every clip is stored, locked and read back." in reread
+    docked.object(digest_of(b"a")).unlink()
+    mended = docked.ok("dock", card).text
+    assert "put right in the vault: a.mp4 (found there: missing)" in mended
+    assert "2 clips were safe from an earlier docking and were not read again." in mended
+    assert "not media: a.mp4" in mended
+    told = docked.ok("dock", card, SEALDOCK_LANGUAGE="zh_CN").text
+    assert "不是媒体文件" in told
+    assert "not media" not in told
+    docked.object(digest_of(b"a")).unlink()
+    found = docked.dock(card)
+    assert found["restored"] == [{"clip": by_path(found)["a.mp4"]["id"], "problem": "missing"}]
+
+
+def test_reread_reads_the_vault_too(docked: Station, card: Path) -> None:
+    """Nobody knew of the wrong byte: neither the card nor a look at the lock shows it."""
+    flip(docked.object(digest_of(b"a")))
+    assert docked.dock(card)["ok"] is True
+    assert by_path(docked.dock(card, "--reread", code=33))["a.mp4"]["reason"] == "digest"
+    assert by_path(docked.dock(card, code=33))["a.mp4"]["reason"] == "digest"
+
+
 def test_a_lock_that_was_taken_away_is_set_again(docked: Station, card: Path) -> None:
     key = clip_key(digest_of(b"a"))
     before = docked.lock(key)
