@@ -59,7 +59,9 @@ class LazyGroup(click.Group):
             return None
         module, _colon, name = place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
-        return _localised(command)
+        from commands.words import strict
+
+        return _localised(strict(command))
 
 
 def _localised(command: click.Command) -> click.Command:

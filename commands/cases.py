@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.common import Moment, aware, json_option, local, open_node, print_clips, print_json, shown
+from commands.words import OfficerNumber
 from config.messages import _
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ def case() -> None:
 @case.command("add")
 @click.argument("number")
 @click.option("--title", help="What the case is about.")
-@click.option("--officer", metavar="ID", help="An officer who works on it, with --from and --to.")
+@click.option(
+    "--officer", metavar="ID", type=OfficerNumber(), help="An officer who works on it, with --from and --to."
+)
 @click.option("--from", "start", type=Moment(), help="From when.")
 @click.option("--to", "end", type=Moment(), help="Until when.")
 @json_option
@@ -46,7 +49,7 @@ def case_add(
     """  # noqa: D301
     from jobs.cases import add_case
 
-    if bool(officer) != bool(start) or bool(start) != bool(end):
+    if len({given is None for given in (officer, start, end)}) > 1:
         raise click.UsageError(_("--officer, --from and --to go together."))
     with open_node(ctx) as node:
         window = _window(node, officer, start, end) if officer and start and end else None
@@ -63,7 +66,9 @@ def case_add(
 
 @case.command("window")
 @click.argument("number")
-@click.option("--officer", metavar="ID", required=True, help="An officer who works on it.")
+@click.option(
+    "--officer", metavar="ID", type=OfficerNumber(), required=True, help="An officer who works on it."
+)
 @click.option("--from", "start", type=Moment(), required=True, help="From when.")
 @click.option("--to", "end", type=Moment(), required=True, help="Until when.")
 @json_option

@@ -16,6 +16,7 @@ from commands.common import (
     size,
 )
 from commands.progress import counting
+from commands.words import OfficerNumber
 from config.errors import RetrievalIncompleteError
 from config.messages import _, ngettext
 
@@ -34,7 +35,7 @@ _STATES = (
 
 @click.command()
 @click.option("--case", "case", metavar="N", help="Clips of this case.")
-@click.option("--officer", metavar="ID", help="Clips of this officer.")
+@click.option("--officer", metavar="ID", type=OfficerNumber(), help="Clips of this officer.")
 @click.option("--recorder", metavar="ID", help="Clips of this recorder.")
 @click.option("--since", type=Moment(), help="Recorded at or after this time.")
 @click.option("--until", type=Moment(), help="Recorded before this time.")
@@ -198,7 +199,7 @@ def retrieve(
     else:
         for item in handed.given:
             place = "" if item.vault == "main" else "  " + _("(from the second vault)")
-            click.echo(f"{item.clip.id}  {size(item.bytes):>9}  {item.file}{place}")
+            click.echo(f"{item.clip.id}  {size(item.bytes):>9}  {shown(item.file)}{place}")
         count = len(handed.given)
         told = ngettext("{count} clip retrieved and logged.", "{count} clips retrieved and logged.", count)
         click.echo(told.format(count=count))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.words import is_text
 from config.errors import DurationInvalidError, HomeForeignError, HomeMissingError, InvalidSettingError
 from config.messages import _, ngettext
 
@@ -33,7 +34,12 @@ def home_of(ctx: click.Context) -> Path:
     from config.settings import home_from
 
     explicit: Path | None = ctx.find_root().obj
-    return home_from(explicit, os.environ)
+    home = home_from(explicit, os.environ)
+    if not is_text(str(home)):
+        raise click.UsageError(
+            _("The path of a home has to be text in UTF-8: {path}").format(path=shown(home))
+        )
+    return home
 
 
 def settings_of(ctx: click.Context) -> "Settings":

@@ -8,6 +8,7 @@ import click
 
 from commands.common import damage, json_option, local, open_node, print_json, shown, size
 from commands.progress import offloading
+from commands.words import OfficerNumber
 from config.errors import DockingIncompleteError, DockingUnfinishedError, SealdockError
 from config.messages import _, ngettext
 
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
     from jobs.following import Followed, Known
     from metadata.repo.clips import ClipRecord
 
-MAX_OFFICER = 64
-
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--officer", metavar="ID", help="Officer number of whoever carried the recorder (a claim).")
+@click.option(
+    "--officer",
+    metavar="ID",
+    type=OfficerNumber(),
+    help="Officer number of whoever carried the recorder (a claim).",
+)
 @click.option(
     "--reread", is_flag=True, help="Read clips that are safe already once more, on the card and in the vault."
 )
@@ -38,8 +42,6 @@ def dock(ctx: click.Context, source: Path, officer: str | None, reread: bool, as
       sealdock dock /media/recorder
       sealdock dock /media/recorder --officer 012345 --json
     """  # noqa: D301
-    if officer is not None and not (0 < len(officer) <= MAX_OFFICER and officer.isprintable()):
-        raise click.BadParameter(f"1 to {MAX_OFFICER} printable characters", param_hint="--officer")
     with open_node(ctx) as node, offloading(quiet=as_json) as show:
         node.probers().start_ahead()
         from jobs.following import Request, follow  # takes long to import: meanwhile the prober starts

@@ -15,6 +15,7 @@ from commands.common import (
     owner_warning,
     print_json,
     settings_of,
+    shown,
 )
 from config.messages import _
 
@@ -64,8 +65,8 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
             }
         )
         return
-    click.echo(_("Home {home}, station {station}").format(home=where, station=settings.station.id))
-    click.echo(_("Vault {vault}").format(vault=node.vault.url))
+    click.echo(_("Home {home}, station {station}").format(home=shown(where), station=settings.station.id))
+    click.echo(_("Vault {vault}").format(vault=shown(node.vault.url)))
     if node.second is not None:
         click.echo(_("Second vault {vault}").format(vault=node.second.url))
     if joined is not None:

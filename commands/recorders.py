@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from commands.common import Moment, aware, json_option, local, open_node, print_json, shown
+from commands.words import OfficerNumber
 from config.messages import _
 
 
@@ -82,7 +83,7 @@ def recorders_accept(ctx: click.Context, recorder: str, as_json: bool) -> None:
 
 @recorders.command("assign")
 @click.argument("recorder")
-@click.option("--officer", metavar="ID", required=True, help="Officer number.")
+@click.option("--officer", metavar="ID", type=OfficerNumber(), required=True, help="Officer number.")
 @click.option("--from", "start", type=Moment(), required=True, help="From when.")
 @click.option("--to", "end", type=Moment(), help="Until when (default: until further notice).")
 @json_option
@@ -100,8 +101,6 @@ def recorders_assign(
     """  # noqa: D301
     from jobs.assigning import assign
 
-    if not officer.strip() or not officer.isprintable():
-        raise click.BadParameter(_("an officer number is printable text"), param_hint="--officer")
     with open_node(ctx) as node:
         zone = node.settings.time_zone
         starts, ends = aware(start, zone), None if end is None else aware(end, zone)

@@ -20,6 +20,7 @@ from config.errors import (
 from config.messages import Phrase, mark
 from hashing import durable
 from hashing.digest import Digest
+from ingest.names import readable
 from jobs.node import MAIN, Node, Store
 from jobs.storing import Document, documents
 from metadata import events
@@ -192,5 +193,6 @@ def _log_retrieved(node: Node, store: Store, clip: Clip, purpose: str, version: 
             node.clock.now(),
             attempt=str(ULID()),
             clip=clip.id,
-            facts={"purpose": purpose, "version": version, "to": str(target.absolute())} | store.fact(),
+            facts={"purpose": purpose, "version": version, "to": readable(os.fsencode(target.absolute()))}
+            | store.fact(),
         )
