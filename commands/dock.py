@@ -78,9 +78,9 @@ def _record(record: "ClipRecord", ended: "Followed") -> dict[str, Any]:
 def _incomplete(ended: "Followed") -> SealdockError:
     """Return what the exit code and, with --json, standard error say of a docking that is not safe."""
     if ended.unsafe:
-        return DockingIncompleteError(
-            docking=ended.docking, unsafe=len(ended.unsafe), unfinished=ended.unfinished
-        )
+        error = DockingIncompleteError(docking=ended.docking, unsafe=len(ended.unsafe))
+        error.retriable = ended.unfinished  # then all of them wait for a disk or a vault
+        return error
     return DockingUnfinishedError(docking=ended.docking)
 
 

@@ -135,9 +135,9 @@ class SpoolFullError(SourceError):
 
 
 class DockingIncompleteError(SourceError):
-    """Clips of a docking are not confirmed. Facts: docking, unsafe (how many), unfinished.
+    """Clips of a docking are not confirmed. Facts: docking, unsafe (how many).
 
-    A docking that is unfinished waits for a disk or a vault, and may be tried again.
+    Retriable only where the docking waits for a disk or a vault: whoever raises it knows.
     """
 
     code = "docking-incomplete"
@@ -150,10 +150,6 @@ class DockingIncompleteError(SourceError):
         "Do not clear the recorder. See the reasons with `sealdock clips`. Clips that wait for a disk or a "
         "vault go on with the next `dock`; for the others dock this recorder again."
     )
-
-    def __init__(self, **facts: object) -> None:
-        super().__init__(**facts)
-        self.retriable = facts.get("unfinished") is True
 
 
 class SpoolUnavailableError(SourceError):
