@@ -98,7 +98,8 @@ def main() -> None:
     """Run the command line and leave with its exit code (docs/errors.md lists them)."""
     # Imports make a hundred thousand objects, none of them garbage: look for it less often (default: 700).
     gc.set_threshold(100_000)
-    messages.use(os.environ.get("SEALDOCK_LANGUAGE", "auto") if _language_known() else "auto")
+    asked = messages.named(os.environ.get("SEALDOCK_LANGUAGE", "auto"))
+    messages.use(asked if asked in messages.LANGUAGES else "auto")
     try:
         if messages.current() != "en":
             from commands.helptext import use_for_click
@@ -134,10 +135,6 @@ def _unread() -> NoReturn:
     """Leave as a program does that SIGPIPE ended."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     _leave(141)
-
-
-def _language_known() -> bool:
-    return os.environ.get("SEALDOCK_LANGUAGE", "auto") in {"auto", *messages.LANGUAGES}
 
 
 def _report(error: SealdockError) -> None:

@@ -17,7 +17,7 @@ from commands.common import (
 )
 from commands.progress import counting
 from commands.words import OfficerNumber
-from config.errors import RetrievalIncompleteError
+from config.errors import DockingNotFoundError, RetrievalIncompleteError
 from config.messages import _, ngettext
 
 _STATES = (
@@ -36,7 +36,7 @@ _STATES = (
 @click.command()
 @click.option("--case", "case", metavar="N", help="Clips of this case.")
 @click.option("--officer", metavar="ID", type=OfficerNumber(), help="Clips of this officer.")
-@click.option("--recorder", metavar="ID", help="Clips of this recorder.")
+@click.option("--recorder", metavar="ID", help="Clips of this recorder, by id, identity or serial number.")
 @click.option("--since", type=Moment(), help="Recorded at or after this time.")
 @click.option("--until", type=Moment(), help="Recorded before this time.")
 @click.option("--category", metavar="C", help="Clips with this category.")
@@ -64,7 +64,10 @@ def clips(
     text: str | None,
     as_json: bool,
 ) -> None:
-    """Find clips; every filter given must hold. A case, recorder or category that there is not is an error.
+    """Find clips; every filter given must hold.
+
+    A case, recorder, docking or category that there is not is an error. A clip against which a finding of
+    `verify` stands is marked.
 
     \b
     Examples:
@@ -72,22 +75,26 @@ def clips(
       sealdock clips --officer 012345 --since 2026-03-01 --until 2026-03-02
       sealdock clips --case "苏吴城管罚字〔2026〕第25号" --json
     """  # noqa: D301
-    from metadata.repo import cases, recorders
+    from metadata.repo import cases, dockings, recorders
     from metadata.repo import clips as repo
     from metadata.states import ClipState
 
     with open_node(ctx) as node, node.register.read() as session:
         zone = node.settings.time_zone
-        if recorder is not None:
-            recorders.get(session, recorder)
+        start = None if since is None else aware(since, zone)
+        end = None if until is None else aware(until, zone)
+        if start is not None and end is not None and end <= start:
+            raise click.UsageError(_("--until is not after --since."))
+        if docking is not None and not dockings.is_known(session, docking):
+            raise DockingNotFoundError(docking=docking)
         if category is not None and not repo.is_used(session, category):
             node.schedule.category(category)
         wanted = repo.ClipFilter(
             case=None if case is None else cases.get(session, case).number,
             officer=officer,
-            recorder=recorder,
-            since=None if since is None else aware(since, zone),
-            until=None if until is None else aware(until, zone),
+            recorder=None if recorder is None else recorders.get(session, recorder).id,
+            since=start,
+            until=end,
             category=category,
             unlinked=unlinked,
             ambiguous=ambiguous,

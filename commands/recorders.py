@@ -71,10 +71,10 @@ def recorders_accept(ctx: click.Context, recorder: str, as_json: bool) -> None:
     Examples:
       sealdock recorders accept 01JC…
     """  # noqa: D301
-    from jobs.acceptance import accept_by_id
+    from jobs.acceptance import accept_named
 
     with open_node(ctx) as node:
-        changed = accept_by_id(node, recorder)
+        changed = accept_named(node, recorder)
     if as_json:
         print_json({"recorder": recorder, "accepted": True, "changed": changed})
         return

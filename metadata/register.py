@@ -11,8 +11,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from config.errors import RegisterMissingError, RegisterUnsupportedError, RegisterVersionError
+from config.errors import (
+    RegisterCorruptError,
+    RegisterMissingError,
+    RegisterUnavailableError,
+    RegisterUnsupportedError,
+    RegisterVersionError,
+)
 from config.masking import mask
+from config.messages import Phrase, mark
 from metadata import sqlite
 from metadata.backend import BUSY_TIMEOUT, SCHEMA_VERSION, Backend
 
@@ -55,10 +62,21 @@ class Register:
             yield session
 
     def require(self) -> None:
-        """Raise RegisterMissingError where the file is gone: opening would make an empty one in its place."""
+        """Raise RegisterMissingError where the file is gone: opening would make an empty one in its place.
+
+        An empty file was no register of ours either: RegisterCorruptError.
+        """
         database = self._backend.reader.url.database
-        if self._backend.name == "sqlite" and database and not Path(database).exists():
-            raise RegisterMissingError(url=self.url)
+        if self._backend.name != "sqlite" or not database:
+            return
+        try:
+            size = Path(database).stat().st_size
+        except FileNotFoundError:
+            raise RegisterMissingError(url=self.url) from None
+        except OSError as error:
+            raise RegisterUnavailableError(url=self.url, problem=error.strerror) from error
+        if size == 0:
+            raise RegisterCorruptError(url=self.url, problem=Phrase(mark("the file is empty")))
 
     def check_version(self) -> None:
         """Raise RegisterVersionError unless the schema is the one this software was written for."""

@@ -42,6 +42,24 @@ def test_a_folder_may_have_any_name(docked: Station, tmp_path: Path) -> None:
     assert "ho\\nme" in docked.ok("init", "--home", named).text
 
 
+def test_filters_that_name_nothing(docked: Station) -> None:
+    (recorder,) = docked.json("recorders", "list")
+    for named in (recorder["id"], recorder["identity"]):
+        assert len(docked.json("clips", "--recorder", named)) == 1
+    assert docked.run("clips", "--docking", "nope", "--json").expect(87).error["error"] == "docking-not-found"
+    docked.run("clips", "--since", "2026-03-02", "--until", "2026-03-01").expect(2)
+    docked.ok("recorders", "assign", recorder["identity"], "--officer", "1", "--from", "2026-03-01")
+    times = docked.run("clips", "--since", "yesterday", SEALDOCK_LANGUAGE="zh-CN").expect(2)
+    assert "2026-03-01T09:30+08:00" in times.err
+    assert "is not a time" not in times.err
+
+
+def test_a_list_says_that_there_is_more(docked: Station) -> None:
+    assert "--limit" in docked.ok("locks", "list", "--limit", "2").text
+    assert "--limit" not in docked.ok("locks", "list").text
+    assert len(docked.json("locks", "list", "--limit", "2")) == 2
+
+
 def test_an_officer_number_has_no_blanks_around_it(docked: Station, tmp_path: Path) -> None:
     assert docked.value("SELECT id FROM officer") == "012345"
     assert len(docked.json("clips", "--officer", "012345 ")) == 1

@@ -39,6 +39,7 @@ def test_two_cases_that_might_claim_a_clip_leave_it_to_a_person(
     assert home.value("SELECT count(*) FROM link_candidate WHERE clip_id = ?", eleven) == 0
     refused = home.run("link", eleven, "--case", THIRD, "--json").expect(70)
     assert refused.error["facts"] == {"clip": eleven, "case": SECOND}
+    assert "--move" in refused.error["todo"]
     (moved,) = home.json("link", eleven, "--case", THIRD, "--move")
     assert moved["case"] == THIRD
     assert Counter(home.events(eleven))["linked"] == 2
