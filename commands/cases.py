@@ -42,7 +42,7 @@ def case_add(
     end: datetime | None,
     as_json: bool,
 ) -> None:
-    """Add a case; clips that its officer recorded in its time are linked to it.
+    """Add a case; clips of its officer and time are linked to it.
 
     \b
     Examples:
@@ -90,7 +90,7 @@ def _linking(linked: int, ambiguous: int) -> str:
 def case_window(
     ctx: click.Context, number: str, officer: str, start: datetime, end: datetime, as_json: bool
 ) -> None:
-    """Say when an officer works on a case that stands; clips of that time are linked to it.
+    """Say when an officer works on a case that stands. Clips of that time are linked to it.
 
     \b
     Examples:
@@ -187,7 +187,7 @@ def case_show(ctx: click.Context, number: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def case_import(ctx: click.Context, file: Path, as_json: bool) -> None:
-    """Read cases from a CSV file with the columns number, title, officer, from, to.
+    """Read cases from a CSV file. Its columns are number, title, officer, from, to.
 
     A file with a bad row changes nothing and names every such row; reading it twice changes nothing. Rows
     that say the same, and titles that are not the register's, are named too; the register keeps its titles.

@@ -115,7 +115,7 @@ def clips(
 @json_option
 @click.pass_context
 def tag(ctx: click.Context, clips: tuple[str, ...], category: str, as_json: bool) -> None:
-    """Give clips a category; the longest category decides how long they are kept.
+    """Give clips a category. The longest category decides how long they are kept.
 
     CLIP is a clip's id or the start of its digest.
 
@@ -143,7 +143,7 @@ def tag(ctx: click.Context, clips: tuple[str, ...], category: str, as_json: bool
 @json_option
 @click.pass_context
 def link(ctx: click.Context, clips: tuple[str, ...], case: str, move: bool, as_json: bool) -> None:
-    """Make clips belong to a case; their locks are extended where the case asks for longer.
+    """Make clips belong to a case. Their locks are extended where the case asks for longer.
 
     \b
     Examples:
@@ -174,7 +174,7 @@ def link(ctx: click.Context, clips: tuple[str, ...], case: str, move: bool, as_j
 def retrieve(
     ctx: click.Context, clips: tuple[str, ...], case: str | None, purpose: str, folder: Path, as_json: bool
 ) -> None:
-    """Copy clips out of the vault, each proved while it is written, with its manifest and seal.
+    """Copy clips out of the vault, with proof. Manifest and seal are put beside each.
 
     \b
     Examples:

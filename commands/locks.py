@@ -78,7 +78,7 @@ def _report(report: "Rolled") -> dict[str, Any]:
 @json_option
 @click.pass_context
 def locks_list(ctx: click.Context, limit: int, behind: bool, as_json: bool) -> None:
-    """List stored versions with their lock and their legal date, the lock that ends first leading.
+    """List stored versions with their lock and legal date. The lock that ends first leads.
 
     \b
     Examples:

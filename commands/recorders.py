@@ -18,7 +18,7 @@ def recorders() -> None:
 @json_option
 @click.pass_context
 def recorders_list(ctx: click.Context, as_json: bool) -> None:
-    """List every recorder that was docked, and who carried it; its identity is what its cards claim.
+    """List every recorder that was docked, and who carried it. Its identity is what its cards claim.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def recorders_list(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def recorders_accept(ctx: click.Context, recorder: str, as_json: bool) -> None:
-    """Let the station service dock a recorder that it had put into quarantine.
+    """Let the station service dock a recorder in quarantine.
 
     \b
     Examples:
@@ -91,7 +91,7 @@ def recorders_accept(ctx: click.Context, recorder: str, as_json: bool) -> None:
 def recorders_assign(
     ctx: click.Context, recorder: str, officer: str, start: datetime, end: datetime | None, as_json: bool
 ) -> None:
-    """Say that an officer carries a recorder; clips without a better claim are ascribed to that officer.
+    """Say that an officer carries a recorder. Clips without a better claim are ascribed to that officer.
 
     An earlier assignment until further notice ends when this one begins; any other overlap is refused.
 
