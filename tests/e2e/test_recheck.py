@@ -101,6 +101,7 @@ def test_what_cannot_be_mended_is_not_called_safe(docked: Station, card: Path) -
     assert found["b.mp4"]["reason"] is None
     assert told.error["error"] == "docking-incomplete"
     assert told.error["facts"]["unsafe"] == 1
+    assert told.error["retriable"] is False
     assert last_close(docked)["safe"] is False
     seen = docked.run("dock", card).expect(33)
     assert "NOT SAFE in the vault: a.mp4  missing" in seen.text
@@ -176,7 +177,9 @@ def test_a_long_outage_is_over_when_it_is_over(station: Station, card: Path) -> 
     """Pauses of earlier tries are not gone through again by the dock that comes after them."""
     station.vault.rename(station.home / "unmounted")
     for _ in range(3):
-        station.dock(card, code=33, SEALDOCK_DOCKING_PATIENCE_SECONDS="6")
+        waits = station.run("dock", card, "--json", SEALDOCK_DOCKING_PATIENCE_SECONDS="6").expect(33)
+        assert waits.error["retriable"] is True
+        assert "ended" not in waits.error["happened"]
     (station.home / "unmounted").rename(station.vault)
     assert station.dock(card, SEALDOCK_DOCKING_PATIENCE_SECONDS="3")["ok"] is True
 
