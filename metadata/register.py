@@ -23,6 +23,9 @@ from config.messages import Phrase, mark
 from metadata import sqlite
 from metadata.backend import BUSY_TIMEOUT, SCHEMA_VERSION, Backend
 
+_ENGINE = "engine.db"
+"""The engine's own records, which the first docking makes beside a register in the home."""
+
 
 class Register:
     """One register. ``read`` and ``write`` give a session and own its transaction.
@@ -64,7 +67,8 @@ class Register:
     def require(self) -> None:
         """Raise RegisterMissingError where the file is gone: opening would make an empty one in its place.
 
-        An empty file was no register of ours either: RegisterCorruptError.
+        An empty file where work was done before is what is left of a register: RegisterCorruptError.
+        Without that, it is what an `init` left that did not come to its end.
         """
         database = self._backend.reader.url.database
         if self._backend.name != "sqlite" or not database:
@@ -75,7 +79,7 @@ class Register:
             raise RegisterMissingError(url=self.url) from None
         except OSError as error:
             raise RegisterUnavailableError(url=self.url, problem=error.strerror) from error
-        if size == 0:
+        if size == 0 and Path(database).with_name(_ENGINE).exists():
             raise RegisterCorruptError(url=self.url, problem=Phrase(mark("the file is empty")))
 
     def check_version(self) -> None:

@@ -1,4 +1,4 @@
-"""Errors of the register, and of looking things up in it: exit codes 24, 60 to 75, 84 and 87."""
+"""Errors of the register, and of looking things up in it: exit codes 24, 60 to 75, 84 and 88."""
 
 from config.errors.base import SealdockError
 from config.errors.integrity import IntegrityError
@@ -191,7 +191,7 @@ class DockingNotFoundError(RecordError):
     """No docking has this id. Facts: docking."""
 
     code = "docking-not-found"
-    exit_code = 87
+    exit_code = 88
     happened = mark("There is no docking {docking}.")
     safe = mark("Nothing was changed.")
     todo = mark("The receipt of `sealdock dock` names it; `sealdock clips --json` gives each clip's.")

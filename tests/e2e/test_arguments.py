@@ -46,7 +46,7 @@ def test_filters_that_name_nothing(docked: Station) -> None:
     (recorder,) = docked.json("recorders", "list")
     for named in (recorder["id"], recorder["identity"]):
         assert len(docked.json("clips", "--recorder", named)) == 1
-    assert docked.run("clips", "--docking", "nope", "--json").expect(87).error["error"] == "docking-not-found"
+    assert docked.run("clips", "--docking", "nope", "--json").expect(88).error["error"] == "docking-not-found"
     docked.run("clips", "--since", "2026-03-02", "--until", "2026-03-01").expect(2)
     docked.ok("recorders", "assign", recorder["identity"], "--officer", "1", "--from", "2026-03-01")
     times = docked.run("clips", "--since", "yesterday", SEALDOCK_LANGUAGE="zh-CN").expect(2)
