@@ -66,21 +66,6 @@ def test_defaults_lie_in_the_home(home: Path) -> None:
     assert not home.exists()  # reading makes nothing
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("[station]\nid = 'a'\n[station]\nid = 'b'\n", "the section [station] is there twice (at line 3"),
-        ("[station]\nid = 'a'\nid = 'b'\n", "a key is there twice"),
-    ],
-    ids=["section", "key"],
-)
-def test_a_name_that_is_there_twice(home: Path, text: str, told: str) -> None:
-    write(home, text)
-    with pytest.raises(SettingsFileInvalidError) as raised:
-        Settings.load(home)
-    assert told in str(raised.value)
-
-
 def test_file_sets_and_environment_wins(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(home, 'language = "zh_CN"\n[docking]\nparallel = 2\nmax_depth = 9\n[station]\nname = "一号站"\n')
     monkeypatch.setenv("SEALDOCK_DOCKING_PARALLEL", "7")
