@@ -63,7 +63,9 @@ class LazyGroup(click.Group):
             return None
         module, _colon, name = place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
-        return _localised(command)
+        from commands.words import strict
+
+        return _localised(strict(command))
 
 
 def _localised(command: click.Command) -> click.Command:
@@ -100,7 +102,8 @@ def main() -> None:
     """Run the command line and leave with its exit code (docs/errors.md lists them)."""
     # Imports make a hundred thousand objects, none of them garbage: look for it less often (default: 700).
     gc.set_threshold(100_000)
-    messages.use(os.environ.get("SEALDOCK_LANGUAGE", "auto") if _language_known() else "auto")
+    asked = messages.named(os.environ.get("SEALDOCK_LANGUAGE", "auto"))
+    messages.use(asked if asked in messages.LANGUAGES else "auto")
     try:
         if messages.current() != "en":
             from commands.helptext import use_for_click
@@ -136,10 +139,6 @@ def _unread() -> NoReturn:
     """Leave as a program does that SIGPIPE ended."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     _leave(141)
-
-
-def _language_known() -> bool:
-    return os.environ.get("SEALDOCK_LANGUAGE", "auto") in {"auto", *messages.LANGUAGES}
 
 
 def _report(error: SealdockError) -> None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.common import Moment, aware, json_option, local, open_node, print_clips, print_json, shown
-from config.messages import _
+from commands.progress import counting
+from commands.words import OfficerNumber
+from config import messages
+from config.messages import _, ngettext
 
 if TYPE_CHECKING:
     from jobs.cases import ImportTally, WindowRow
@@ -23,7 +26,9 @@ def case() -> None:
 @case.command("add")
 @click.argument("number")
 @click.option("--title", help="What the case is about.")
-@click.option("--officer", metavar="ID", help="An officer who works on it, with --from and --to.")
+@click.option(
+    "--officer", metavar="ID", type=OfficerNumber(), help="An officer who works on it, with --from and --to."
+)
 @click.option("--from", "start", type=Moment(), help="From when.")
 @click.option("--to", "end", type=Moment(), help="Until when.")
 @json_option
@@ -37,17 +42,21 @@ def case_add(
     end: datetime | None,
     as_json: bool,
 ) -> None:
-    """Add a case; clips that its officer recorded in its time are linked to it.
+    """Add a case; clips of its officer and time are linked to it.
 
     \b
     Examples:
       sealdock case add "苏吴城管罚字〔2026〕第25号" --title "Stall without a permit"
       sealdock case add 2026-26 --officer 012345 --from 2026-03-01T09:00 --to 2026-03-01T11:00
     """  # noqa: D301
-    from jobs.cases import add_case
+    from jobs.cases import InputError, add_case, make_title
 
-    if bool(officer) != bool(start) or bool(start) != bool(end):
+    if len({given is None for given in (officer, start, end)}) > 1:
         raise click.UsageError(_("--officer, --from and --to go together."))
+    try:
+        title = make_title(title)
+    except InputError as error:
+        raise click.BadParameter(error.phrase.show(messages.current()), param_hint="--title") from error
     with open_node(ctx) as node:
         window = _window(node, officer, start, end) if officer and start and end else None
         added, tally = add_case(node, number, title, window)
@@ -55,15 +64,25 @@ def case_add(
         print_json({"case": added.number, "linked": tally.linked, "ambiguous": tally.ambiguous})
     else:
         click.echo(
-            _("Case {number} added; {linked} clips linked, {ambiguous} to decide.").format(
-                number=added.number, linked=tally.linked, ambiguous=tally.ambiguous
+            _("Case {number} added; {linking}").format(
+                number=shown(added.number), linking=_linking(tally.linked, tally.ambiguous)
             )
         )
 
 
+def _linking(linked: int, ambiguous: int) -> str:
+    """Say what became of clips that fall into new windows."""
+    told = ngettext(
+        "{count} clip linked, {rest} to decide.", "{count} clips linked, {rest} to decide.", linked
+    )
+    return told.format(count=linked, rest=ambiguous)
+
+
 @case.command("window")
 @click.argument("number")
-@click.option("--officer", metavar="ID", required=True, help="An officer who works on it.")
+@click.option(
+    "--officer", metavar="ID", type=OfficerNumber(), required=True, help="An officer who works on it."
+)
 @click.option("--from", "start", type=Moment(), required=True, help="From when.")
 @click.option("--to", "end", type=Moment(), required=True, help="Until when.")
 @json_option
@@ -71,7 +90,7 @@ def case_add(
 def case_window(
     ctx: click.Context, number: str, officer: str, start: datetime, end: datetime, as_json: bool
 ) -> None:
-    """Say when an officer works on a case that stands; clips of that time are linked to it.
+    """Say when an officer works on a case that stands. Clips of that time are linked to it.
 
     \b
     Examples:
@@ -84,19 +103,18 @@ def case_window(
     if as_json:
         print_json({"linked": tally.linked, "ambiguous": tally.ambiguous})
     else:
-        told = _("{linked} clips linked, {ambiguous} to decide.")
-        click.echo(told.format(linked=tally.linked, ambiguous=tally.ambiguous))
+        click.echo(_linking(tally.linked, tally.ambiguous))
 
 
 def _window(node: "Node", officer: str, start: datetime, end: datetime) -> "WindowRow":
     """Make a window of times that may lack a zone; an impossible one is wrong usage."""
-    from jobs.cases import make_window
+    from jobs.cases import InputError, make_window
 
     zone = node.settings.time_zone
     try:
         return make_window(officer, aware(start, zone), aware(end, zone))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    except InputError as error:
+        raise click.UsageError(error.phrase.show(messages.current())) from error
 
 
 @case.command("list")
@@ -169,7 +187,7 @@ def case_show(ctx: click.Context, number: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def case_import(ctx: click.Context, file: Path, as_json: bool) -> None:
-    """Read cases from a CSV file with the columns number, title, officer, from, to.
+    """Read cases from a CSV file. Its columns are number, title, officer, from, to.
 
     A file with a bad row changes nothing and names every such row; reading it twice changes nothing. Rows
     that say the same, and titles that are not the register's, are named too; the register keeps its titles.
@@ -181,8 +199,8 @@ def case_import(ctx: click.Context, file: Path, as_json: bool) -> None:
     """  # noqa: D301
     from jobs.cases import import_csv
 
-    with open_node(ctx) as node:
-        tally = import_csv(node, file)
+    with open_node(ctx) as node, counting(quiet=as_json) as show:
+        tally = import_csv(node, file, show)
     if as_json:
         print_json(
             {
@@ -196,10 +214,11 @@ def case_import(ctx: click.Context, file: Path, as_json: bool) -> None:
         )
     else:
         _tell_doubts(tally)
-        told = _("{cases} cases and {windows} windows added; {linked} clips linked, {ambiguous} to decide.")
+        cases = ngettext("{count} case", "{count} cases", tally.cases).format(count=tally.cases)
+        windows = ngettext("{count} window", "{count} windows", tally.windows).format(count=tally.windows)
         click.echo(
-            told.format(
-                cases=tally.cases, windows=tally.windows, linked=tally.linked, ambiguous=tally.ambiguous
+            _("{cases} and {windows} added; {linking}").format(
+                cases=cases, windows=windows, linking=_linking(tally.linked, tally.ambiguous)
             )
         )
 

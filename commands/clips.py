@@ -16,7 +16,8 @@ from commands.common import (
     size,
 )
 from commands.progress import counting
-from config.errors import RetrievalIncompleteError
+from commands.words import OfficerNumber
+from config.errors import DockingNotFoundError, RetrievalIncompleteError
 from config.messages import _, ngettext
 
 _STATES = (
@@ -34,8 +35,8 @@ _STATES = (
 
 @click.command()
 @click.option("--case", "case", metavar="N", help="Clips of this case.")
-@click.option("--officer", metavar="ID", help="Clips of this officer.")
-@click.option("--recorder", metavar="ID", help="Clips of this recorder.")
+@click.option("--officer", metavar="ID", type=OfficerNumber(), help="Clips of this officer.")
+@click.option("--recorder", metavar="ID", help="Clips of this recorder, by id, identity or serial number.")
 @click.option("--since", type=Moment(), help="Recorded at or after this time.")
 @click.option("--until", type=Moment(), help="Recorded before this time.")
 @click.option("--category", metavar="C", help="Clips with this category.")
@@ -63,7 +64,10 @@ def clips(
     text: str | None,
     as_json: bool,
 ) -> None:
-    """Find clips; every filter given must hold. A case, recorder or category that there is not is an error.
+    """Find clips; every filter given must hold.
+
+    A case, recorder, docking or category that there is not is an error. A clip against which a finding of
+    `verify` stands is marked.
 
     \b
     Examples:
@@ -71,22 +75,26 @@ def clips(
       sealdock clips --officer 012345 --since 2026-03-01 --until 2026-03-02
       sealdock clips --case "苏吴城管罚字〔2026〕第25号" --json
     """  # noqa: D301
-    from metadata.repo import cases, recorders
+    from metadata.repo import cases, dockings, recorders
     from metadata.repo import clips as repo
     from metadata.states import ClipState
 
     with open_node(ctx) as node, node.register.read() as session:
         zone = node.settings.time_zone
-        if recorder is not None:
-            recorders.get(session, recorder)
+        start = None if since is None else aware(since, zone)
+        end = None if until is None else aware(until, zone)
+        if start is not None and end is not None and end <= start:
+            raise click.UsageError(_("--until is not after --since."))
+        if docking is not None and not dockings.is_known(session, docking):
+            raise DockingNotFoundError(docking=docking)
         if category is not None and not repo.is_used(session, category):
             node.schedule.category(category)
         wanted = repo.ClipFilter(
             case=None if case is None else cases.get(session, case).number,
             officer=officer,
-            recorder=recorder,
-            since=None if since is None else aware(since, zone),
-            until=None if until is None else aware(until, zone),
+            recorder=None if recorder is None else recorders.get(session, recorder).id,
+            since=start,
+            until=end,
             category=category,
             unlinked=unlinked,
             ambiguous=ambiguous,
@@ -115,7 +123,7 @@ def clips(
 @json_option
 @click.pass_context
 def tag(ctx: click.Context, clips: tuple[str, ...], category: str, as_json: bool) -> None:
-    """Give clips a category; the longest category decides how long they are kept.
+    """Give clips a category. The longest category decides how long they are kept.
 
     CLIP is a clip's id or the start of its digest.
 
@@ -143,7 +151,7 @@ def tag(ctx: click.Context, clips: tuple[str, ...], category: str, as_json: bool
 @json_option
 @click.pass_context
 def link(ctx: click.Context, clips: tuple[str, ...], case: str, move: bool, as_json: bool) -> None:
-    """Make clips belong to a case; their locks are extended where the case asks for longer.
+    """Make clips belong to a case. Their locks are extended where the case asks for longer.
 
     \b
     Examples:
@@ -174,7 +182,7 @@ def link(ctx: click.Context, clips: tuple[str, ...], case: str, move: bool, as_j
 def retrieve(
     ctx: click.Context, clips: tuple[str, ...], case: str | None, purpose: str, folder: Path, as_json: bool
 ) -> None:
-    """Copy clips out of the vault, each proved while it is written, with its manifest and seal.
+    """Copy clips out of the vault, with proof. Manifest and seal are put beside each.
 
     \b
     Examples:
@@ -206,7 +214,7 @@ def retrieve(
     else:
         for item in handed.given:
             place = "" if item.vault == "main" else "  " + _("(from the second vault)")
-            click.echo(f"{item.clip.id}  {size(item.bytes):>9}  {item.file}{place}")
+            click.echo(f"{item.clip.id}  {size(item.bytes):>9}  {shown(item.file)}{place}")
         count = len(handed.given)
         told = ngettext("{count} clip retrieved and logged.", "{count} clips retrieved and logged.", count)
         click.echo(told.format(count=count))

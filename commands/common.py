@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.words import is_text
 from config.errors import DurationInvalidError, HomeForeignError, HomeMissingError, InvalidSettingError
+from config.messages import _, ngettext
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from metadata.repo.clips import ClipRecord
     from storage.vault import Vault
 
+_MEDIA = frozenset({"video", "still", "audio"})
+"""Kinds of files that a name promises to be media."""
 _LONGEST_SHOWN = 4096
 """Characters; as long as a path may be."""
 
@@ -31,7 +35,12 @@ def home_of(ctx: click.Context) -> Path:
     from config.settings import home_from
 
     explicit: Path | None = ctx.find_root().obj
-    return home_from(explicit, os.environ)
+    home = home_from(explicit, os.environ)
+    if not is_text(str(home)):
+        raise click.UsageError(
+            _("The path of a home has to be text in UTF-8: {path}").format(path=shown(home))
+        )
+    return home
 
 
 def settings_of(ctx: click.Context) -> "Settings":
@@ -157,8 +166,6 @@ def _second_vault(settings: "Settings") -> "Vault | None":
 
 def owner_warning(role: str | None, *, owns_tables: bool) -> str | None:
     """Return what has to be said of a database role that could undo the register's own protection."""
-    from config.messages import _
-
     if role is None or not owns_tables:
         return None
     return _(
@@ -184,11 +191,10 @@ def _escaped(text: str) -> str:
 
 def print_clips(records: "list[ClipRecord]", zone: tzinfo) -> None:
     """Print clips as a table: a line each, times in ``zone``."""
-    from config.messages import _, ngettext
-
     for record in records:
         start = local(record.recorded_at, zone) if record.recorded_at else "-"
-        about = "  ".join(filter(None, (record.case, damage(record), record.reason)))
+        wrong = _("FAILED A CHECK: {problem}").format(problem=record.integrity) if record.integrity else None
+        about = "  ".join(filter(None, (wrong, record.case, damage(record), record.reason)))
         digest = (record.sha256 or "-")[:12]
         click.echo(
             f"{record.id}  {digest:12}  {record.state:18} {size(record.size):>9}  {start:16}  "
@@ -209,8 +215,13 @@ def shown(name: Any) -> str:
 
 
 def damage(record: "ClipRecord") -> str | None:
-    """Return the condition of a clip that is media and not whole: kept, but somebody should know."""
-    return record.condition if record.condition not in {None, "intact", "not_media"} else None
+    """Return the condition of a clip that is not the media that its name promises: somebody should know."""
+    sound = {"intact"} if record.kind in _MEDIA else {"intact", "not_media"}
+    if record.condition is None or record.condition in sound:
+        return None
+    from metadata.media.condition import SHOWN, Condition
+
+    return _(SHOWN[Condition(record.condition)])
 
 
 def local(at: datetime, zone: tzinfo) -> str:
@@ -260,7 +271,8 @@ class Moment(click.ParamType[datetime]):
         try:
             return sensible(datetime.fromisoformat(str(value)))
         except ValueError:
-            self.fail(f"{value!r} is not a time like 2026-03-01 or 2026-03-01T09:30+08:00", param, ctx)
+            told = _("{text} is not a time like 2026-03-01 or 2026-03-01T09:30+08:00")
+            self.fail(told.format(text=shown(value)), param, ctx)
 
 
 def aware(at: datetime, zone: tzinfo) -> datetime:

@@ -13,7 +13,7 @@ from config.messages import _
 @json_option
 @click.pass_context
 def health(ctx: click.Context, alive: bool, as_json: bool) -> None:
-    """Tell whether the station service works and register and vault answer.
+    """Tell whether station service, register and vault work.
 
     Exit code 0 if all is well, 78 if not. `watch` answers the same questions at /healthz and /readyz where
     metrics.listen is set.

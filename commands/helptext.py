@@ -24,6 +24,8 @@ _INDENT = 4
 _WIDE = 2
 """Columns of a Chinese character, which click counts as one."""
 
+_QUOTED = re.compile(r'"([A-Za-z][^"]*)"')
+"""Words in an example that somebody would write in the language of their office."""
 _STOPS = "，。；：、）》”？"
 
 
@@ -56,13 +58,14 @@ def use_for_click(context_settings: MutableMapping[str, Any]) -> None:
 
 
 def paragraphs(command: click.Command) -> Iterator[str]:
-    """Return what a help text has to translate: its paragraphs in one line, and the headings of examples."""
+    """Return what a help text has to translate: paragraphs in one line, headings of examples, their words."""
     for block in _blocks(command.help or ""):
         lines = block.splitlines()
         if lines[0].strip() != _UNWRAPPED:
             yield " ".join(block.split())
         elif len(lines) > 1 and lines[1].strip().endswith(":"):
             yield lines[1].strip()
+            yield from _QUOTED.findall(block)
 
 
 def options(command: click.Command) -> Iterator[click.Option]:
@@ -105,5 +108,6 @@ def _translated(text: str) -> str:
             continue
         if len(lines) > 1 and lines[1].strip().endswith(":"):
             lines[1] = _(lines[1].strip())
+            lines[2:] = [_QUOTED.sub(lambda found: f'"{_(found[1])}"', line) for line in lines[2:]]
         shown.append("\n".join(lines))
     return "\n\n".join(shown)

@@ -19,7 +19,7 @@ _reason = click.option("--reason", metavar="TEXT", required=True, help="Why; it 
 
 @click.group()
 def hold() -> None:
-    """Keep clips whatever their retention says, until the hold is lifted."""
+    """Keep clips whatever their retention says. A hold keeps them until it is lifted."""
 
 
 @hold.command("set")
@@ -31,7 +31,7 @@ def hold() -> None:
 def hold_set(
     ctx: click.Context, clips: tuple[str, ...], case: str | None, reason: str, as_json: bool
 ) -> None:
-    """Hold clips: neither they nor their seals may go before the hold is lifted.
+    """Hold clips until the hold is lifted. Neither they nor their seals may go before.
 
     In a bucket that is a legal hold on the exact versions; the credential needs the right to set it, which
     a station's need not have. With --case alone all clips are held that are in the case now.
@@ -78,7 +78,7 @@ def hold_release(
 @json_option
 @click.pass_context
 def hold_list(ctx: click.Context, case: str | None, as_json: bool) -> None:
-    """List the holds that stand, and whether the vault holds their objects.
+    """List the holds that stand, and whether the vault knows them.
 
     \b
     Examples:

@@ -15,6 +15,7 @@ from commands.common import (
     owner_warning,
     print_json,
     settings_of,
+    shown,
 )
 from config.messages import _, ngettext
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
-    """Make a home: settings, keys, register and vault of this station, or join a register that others use.
+    """Make a home, or join a register that others use. It is settings, keys, register and vault.
 
     Without configured keys it makes a local authority and a station certificate: they prove that
     footage has not been changed since, not who the station is.
@@ -65,8 +66,8 @@ def init(ctx: click.Context, home: Path | None, as_json: bool) -> None:
             }
         )
         return
-    click.echo(_("Home {home}, station {station}").format(home=where, station=settings.station.id))
-    click.echo(_("Vault {vault}").format(vault=node.vault.url))
+    click.echo(_("Home {home}, station {station}").format(home=shown(where), station=settings.station.id))
+    click.echo(_("Vault {vault}").format(vault=shown(node.vault.url)))
     if node.second is not None:
         click.echo(_("Second vault {vault}").format(vault=node.second.url))
     if joined is not None:
@@ -106,7 +107,7 @@ def _tell_joined(joined: "Joined") -> None:
 @json_option
 @click.pass_context
 def clock(ctx: click.Context, confirm: bool, as_json: bool) -> None:
-    """Show whether this station's clock can be believed, and confirm it after a long rest.
+    """Show whether this station's clock can be believed. After a long rest it can be confirmed.
 
     \b
     Examples:
@@ -147,7 +148,7 @@ def config() -> None:
 @json_option
 @click.pass_context
 def config_show(ctx: click.Context, as_json: bool) -> None:
-    """Print every setting, secrets masked, with the places that defaults stand for.
+    """Print every setting in force, secrets masked. Defaults are shown as the places that they stand for.
 
     \b
     Examples:
@@ -236,7 +237,7 @@ def config_profiles(ctx: click.Context, as_json: bool) -> None:
 @click.command()
 @json_option
 def errors(as_json: bool) -> None:
-    """List every error with its exit code, what is safe then, and what to do.
+    """List every error with its exit code and what to do. What is safe then is said, too.
 
     \b
     Examples:

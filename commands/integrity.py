@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, level: str, budget: timedelta | None, as_json: bool) -> None:
-    """Check what the vault holds, beginning with what was checked longest ago.
+    """Check what the vault holds. What was checked longest ago is checked first.
 
     Anything wrong is logged, raises an alert and ends in an exit code of its own.
 
@@ -96,7 +96,7 @@ def _standing(report: "Report") -> tuple[int, int, str]:
 @json_option
 @click.pass_context
 def derive(ctx: click.Context, as_json: bool) -> None:
-    """Make poster frames and look for black or frozen pictures, for clips that are safe.
+    """Make poster frames; look for black or frozen pictures. Only of clips that are safe.
 
     \b
     Examples:

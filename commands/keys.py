@@ -18,7 +18,7 @@ def keys() -> None:
 @json_option
 @click.pass_context
 def keys_list(ctx: click.Context, as_json: bool) -> None:
-    """List every key that signs or signed at a station of the register, and whether it is trusted here.
+    """List the keys that sign or signed, and which are trusted here. Those of all stations of the register.
 
     \b
     Examples:
@@ -63,7 +63,7 @@ def keys_list(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def keys_trust(ctx: click.Context, ids: tuple[str, ...], as_json: bool) -> None:
-    """Trust the authorities of other stations' keys from now on; this is logged.
+    """Trust the authorities of other stations' keys. This is logged.
 
     A station that joined the register later signs with an authority that this one does not know. Compare the
     authority's digest with what that station shows before you trust it.
@@ -123,7 +123,7 @@ def seals() -> None:
 @json_option
 @click.pass_context
 def seals_status(ctx: click.Context, as_json: bool) -> None:
-    """Tell how many seals carry a trusted timestamp, and how many wait for one.
+    """Tell how many seals have, or wait for, a trusted timestamp.
 
     \b
     Examples:
@@ -144,7 +144,7 @@ def seals_status(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def seals_complete(ctx: click.Context, as_json: bool) -> None:
-    """Ask the timestamp authority for what is pending; exit code 1 while some is left.
+    """Ask the timestamp authority for what is pending. The exit code is 1 while some is left.
 
     \b
     Examples:

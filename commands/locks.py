@@ -78,7 +78,7 @@ def _report(report: "Rolled") -> dict[str, Any]:
 @json_option
 @click.pass_context
 def locks_list(ctx: click.Context, limit: int, behind: bool, as_json: bool) -> None:
-    """List stored versions with their lock and their legal date, the lock that ends first leading.
+    """List stored versions with their lock and legal date. The lock that ends first leads.
 
     \b
     Examples:
@@ -91,7 +91,8 @@ def locks_list(ctx: click.Context, limit: int, behind: bool, as_json: bool) -> N
         zone, dates = node.settings.time_zone, horizon(node)
         found = ending(node, dates, dates.alarm if behind else None)
         wanted = (lock for lock in found if not behind or lock.is_behind(lock.row.lock_until, dates.alarm))
-        rows = [_row(lock) for lock in islice(wanted, limit)]
+        rows = [_row(lock) for lock in islice(wanted, limit + 1)]
+    more, rows = len(rows) > limit, rows[:limit]
     if as_json:
         print_json(rows)
         return
@@ -102,6 +103,8 @@ def locks_list(ctx: click.Context, limit: int, behind: bool, as_json: bool) -> N
             legal = local(row["retain_until"], zone)
         vault = "" if row["vault"] == "main" else f"  ({row['vault']})"
         click.echo(f"{row['lock_mode']:10}  {until:16}  {legal:16}  {row['key']}{vault}")
+    if more:
+        click.echo(_("There are more than these {limit}: --limit lists them.").format(limit=limit))
 
 
 def _row(lock: "Lock") -> dict[str, Any]:

@@ -25,10 +25,11 @@ _LISTED = 10_000
 @json_option
 @click.pass_context
 def reconcile(ctx: click.Context, repair: bool, no_locks: bool, as_json: bool) -> None:
-    """Find what lies where the register does not say so, and what it says lies where it does not.
+    """Find what lies where the register does not say so.
 
-    Compares the register with the vault, its unfinished uploads, and the spool, and explains each difference.
-    What a docking works on is none. Ends with 79 while something is open.
+    Compares the register with the vault, its unfinished uploads, and the spool, and explains each difference:
+    what it says lies where it does not, too. What a docking works on is none. Ends with 79 while something
+    is open.
 
     \b
     Examples:

@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from commands.common import Moment, aware, json_option, local, open_node, print_json, shown
+from commands.words import OfficerNumber
 from config.messages import _
 
 
@@ -17,7 +18,7 @@ def recorders() -> None:
 @json_option
 @click.pass_context
 def recorders_list(ctx: click.Context, as_json: bool) -> None:
-    """List every recorder that was docked, and who carried it; its identity is what its cards claim.
+    """List every recorder that was docked, and who carried it. Its identity is what its cards claim.
 
     \b
     Examples:
@@ -64,16 +65,16 @@ def recorders_list(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def recorders_accept(ctx: click.Context, recorder: str, as_json: bool) -> None:
-    """Let the station service dock a recorder that it had put into quarantine.
+    """Let the station service dock a recorder in quarantine.
 
     \b
     Examples:
       sealdock recorders accept 01JC…
     """  # noqa: D301
-    from jobs.acceptance import accept_by_id
+    from jobs.acceptance import accept_named
 
     with open_node(ctx) as node:
-        changed = accept_by_id(node, recorder)
+        changed = accept_named(node, recorder)
     if as_json:
         print_json({"recorder": recorder, "accepted": True, "changed": changed})
         return
@@ -82,7 +83,7 @@ def recorders_accept(ctx: click.Context, recorder: str, as_json: bool) -> None:
 
 @recorders.command("assign")
 @click.argument("recorder")
-@click.option("--officer", metavar="ID", required=True, help="Officer number.")
+@click.option("--officer", metavar="ID", type=OfficerNumber(), required=True, help="Officer number.")
 @click.option("--from", "start", type=Moment(), required=True, help="From when.")
 @click.option("--to", "end", type=Moment(), help="Until when (default: until further notice).")
 @json_option
@@ -90,7 +91,7 @@ def recorders_accept(ctx: click.Context, recorder: str, as_json: bool) -> None:
 def recorders_assign(
     ctx: click.Context, recorder: str, officer: str, start: datetime, end: datetime | None, as_json: bool
 ) -> None:
-    """Say that an officer carries a recorder; clips without a better claim are ascribed to that officer.
+    """Say that an officer carries a recorder. Clips without a better claim are ascribed to that officer.
 
     An earlier assignment until further notice ends when this one begins; any other overlap is refused.
 
@@ -100,8 +101,6 @@ def recorders_assign(
     """  # noqa: D301
     from jobs.assigning import assign
 
-    if not officer.strip() or not officer.isprintable():
-        raise click.BadParameter(_("an officer number is printable text"), param_hint="--officer")
     with open_node(ctx) as node:
         zone = node.settings.time_zone
         starts, ends = aware(start, zone), None if end is None else aware(end, zone)

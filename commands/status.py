@@ -14,7 +14,7 @@ from config.messages import _
 @json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Show the register, clips by state, what waits, alerts, keys, clock, spool and sandbox.
+    """Show clips by state, what waits, alerts, keys, clock and more.
 
     \b
     Examples:

@@ -26,7 +26,9 @@ def vault() -> None:
 @json_option
 @click.pass_context
 def preflight(ctx: click.Context, second: bool, as_json: bool) -> None:
-    """Prove what a vault honours: a bucket's store with throw-away objects, a folder with a temporary file.
+    """Prove what a vault honours, bucket or folder.
+
+    A bucket's store is tried with throw-away objects, a folder with a temporary file.
 
     The objects are locked for 20 seconds (or as long as the bucket's default retention is) and stay
     below "preflight/" in the vault until a later run finds their locks over and removes them. What dock
@@ -79,7 +81,7 @@ def preflight(ctx: click.Context, second: bool, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def prepare(ctx: click.Context, as_json: bool) -> None:
-    """Make the second vault of a home that is there already; for a bucket, check that it can lock.
+    """Make the second vault of a home that is there already. Of a bucket it checks that it can lock.
 
     Where `init` finds a second vault in the settings it does this itself. Nothing else ever makes the folder
     of a vault: a disk that is not mounted must not be taken for an empty one. Harmless to repeat.
@@ -105,7 +107,7 @@ def prepare(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def copy(ctx: click.Context, budget: timedelta | None, as_json: bool) -> None:
-    """Bring to the second vault what it lacks of the main one; for cron.
+    """Bring to the second vault what it lacks; for cron.
 
     Each object is fetched, its digest is compared before it is stored, it is locked as its clip asks and
     confirmed. What was brought stands; a run that was ended goes on with the next one. What could not be

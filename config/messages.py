@@ -23,6 +23,15 @@ def mark(text: str) -> str:
     return text
 
 
+def named(text: str) -> str:
+    """Return the language that somebody means: a locale such as ``zh``, ``zh-CN`` or ``en_GB.UTF-8``, too.
+
+    What names none of ours comes back as it is.
+    """
+    language = text.replace("-", "_").partition(".")[0].partition("@")[0].partition("_")[0].lower()
+    return {"zh": "zh_CN", "en": "en"}.get(language, text)
+
+
 def from_environment(environ: Mapping[str, str] | None = None) -> str:
     """Return the language that the locale asks for: LC_ALL, then LC_MESSAGES, then LANG (POSIX order).
 
@@ -32,8 +41,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> str:
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = environ.get(name, "")
         if value:
-            language = value.replace("-", "_").partition(".")[0].partition("@")[0].partition("_")[0]
-            return "zh_CN" if language.lower() == "zh" else "en"
+            return "zh_CN" if named(value) == "zh_CN" else "en"
     return "en"
 
 

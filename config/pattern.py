@@ -13,7 +13,7 @@ MAX_PATH = 1024
 """Characters of a path that is looked at; a longer one matches nothing."""
 MAX_WAYS = 1 << 26
 """Ways to divide a path among the repeats of one expression: all that a hostile name can make it try."""
-GROUPS = frozenset({"device", "officer", "start", "sequence", "important", "user"})
+GROUPS = frozenset({"device", "officer", "start", "sequence", "chapter", "important", "user"})
 
 _TOKENS = re.compile(
     r"""(?P<escape>\\(?:.|$))
@@ -47,6 +47,7 @@ class NameFacts:
     user: str | None = None
     start: datetime | None = None
     sequence: int | None = None
+    chapter: int | None = None
     important: bool = False
 
 
@@ -76,6 +77,7 @@ class Pattern:
             user=groups.get("user") or None,
             start=self._start(groups.get("start")),
             sequence=_number(groups.get("sequence")),
+            chapter=_number(groups.get("chapter")),
             important=bool(groups.get("important")),
         )
 
@@ -103,7 +105,9 @@ def compile_expression(text: str) -> re.Pattern[str]:
     except (re.error, RecursionError, OverflowError):
         raise ValueError(mark("this is not a regular expression")) from None
     if set(expression.groupindex) - GROUPS:
-        raise ValueError(mark("a named group must be device, officer, user, start, sequence or important"))
+        raise ValueError(
+            mark("a named group must be device, officer, user, start, sequence, chapter or important")
+        )
     return expression
 
 

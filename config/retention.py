@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from config.errors import CategoryUnknownError, ScheduleInvalidError
+from config.errors import CategoryUnknownError, ScheduleInvalidError, SettingsFileInvalidError
 from config.messages import Phrase, mark
 from config.months import add_months
 from config.nearest import nearest
@@ -90,9 +90,8 @@ class Schedule:
 def load_schedule(path: Path | None) -> Schedule:
     """Read a schedule; None for the one shipped.
 
-    Raises ScheduleInvalidError for a file that is missing or a table that cannot be used,
-    SettingsFileInvalidError for a file that cannot be read: never falls back to another schedule, which
-    could be a shorter one.
+    Raises ScheduleInvalidError for a file that is missing or cannot be read, or a table that cannot be used:
+    never falls back to another schedule, which could be a shorter one.
     """
     path = SHIPPED if path is None else path
     try:
@@ -100,6 +99,9 @@ def load_schedule(path: Path | None) -> Schedule:
     except FileNotFoundError as error:
         problem = Phrase(mark("there is no such file"))
         raise ScheduleInvalidError(path=path, key="retention.schedule", problem=problem) from error
+    except SettingsFileInvalidError as error:
+        said = error.facts["problem"]
+        raise ScheduleInvalidError(path=path, key="retention.schedule", problem=said) from error
     return _Reader(path).schedule(table)
 
 

@@ -3,17 +3,17 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.credentials import AccessKeys
 from config.errors import InvalidSettingError
 from config.masking import MASK, mask
-from config.messages import Phrase, mark
+from config.messages import Phrase, mark, named
 from config.problems import problem_of
 from config.sections import (
     ClearingSection,
@@ -42,6 +42,10 @@ from config.urls import vaults_overlap
 __all__ = ["FILE_NAME", "HOME_VARIABLE", "Settings", "home_from"]
 
 
+def _language(value: object) -> object:
+    return named(value) if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """All settings of one home, frozen. Make it with ``load``; the properties give absolute paths."""
 
@@ -55,7 +59,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    language: Literal["auto", "zh_CN", "en"] = "auto"
+    language: Annotated[Literal["auto", "zh_CN", "en"], BeforeValidator(_language)] = "auto"
     station: StationSection = Field(default_factory=StationSection)
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     engine: EngineSection = Field(default_factory=EngineSection)

@@ -21,9 +21,11 @@ from config.errors import (
     SourceVanishedError,
     VolumeSwappedError,
 )
+from config.messages import mark
 from ingest.volume import Volume, identify
 
 _GONE = {errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENOTDIR}
+_UNREADABLE = mark("unreadable")
 _INT64 = 2**63 - 1
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a FIFO that took a file's place would hang for ever.
@@ -88,7 +90,8 @@ class FolderSource:
     def check(self, expected: str) -> None:
         """Raise unless the volume of ``expected`` identity still is what the path shows.
 
-        SourceVanishedError: nothing is there. VolumeSwappedError: another card is.
+        SourceVanishedError: nothing is there, or only the folder on which the card was mounted.
+        VolumeSwappedError: another card is.
         SourceUnreadableError: it cannot be told, because this user may not look any more.
         """
         try:
@@ -104,6 +107,10 @@ class FolderSource:
             raise SourceVanishedError(source=str(self.root)) from error
         finally:
             os.close(fresh_fd)
+        if (
+            self.volume.mount_point and not found.mount_point
+        ):  # what was mounted is gone: the bare mount point
+            raise SourceVanishedError(source=str(self.root))
         same_folder = (found.device, found.inode) == (self.volume.device, self.volume.inode)
         if found.identity != expected or not same_folder:
             raise VolumeSwappedError(source=str(self.root), expected=expected, found=found.identity)
@@ -188,7 +195,7 @@ class _Walk:
             prefix, depth = pending.pop()
             for path in self._list(prefix):
                 if depth + 1 > self.max_depth:
-                    self.skipped.append(Skipped(path.rstrip(b"/"), "folder too deep"))
+                    self.skipped.append(Skipped(path.rstrip(b"/"), mark("folder too deep")))
                 else:
                     pending.append((path, depth + 1))
 
@@ -207,7 +214,9 @@ class _Walk:
         except OSError as error:
             if not self.source.present():
                 raise SourceVanishedError(source=str(self.source.root)) from error
-            self.skipped.append(Skipped(prefix.rstrip(b"/"), f"unreadable: {os.strerror(error.errno or 0)}"))
+            self.skipped.append(
+                Skipped(prefix.rstrip(b"/"), f"{_UNREADABLE}: {os.strerror(error.errno or 0)}")
+            )
         return [path + b"/" for path in folders]
 
     @contextmanager
@@ -226,11 +235,11 @@ class _Walk:
         try:
             found = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
         except OSError as error:
-            self.skipped.append(Skipped(path, f"unreadable: {os.strerror(error.errno or 0)}"))
+            self.skipped.append(Skipped(path, f"{_UNREADABLE}: {os.strerror(error.errno or 0)}"))
             return False
         if stat.S_ISDIR(found.st_mode):
             if found.st_dev != self.source.volume.device:
-                self.skipped.append(Skipped(path, "another file system"))
+                self.skipped.append(Skipped(path, mark("another file system")))
                 return False
             return True
         if stat.S_ISREG(found.st_mode):
@@ -243,16 +252,16 @@ class _Walk:
 
 def _what(mode: int) -> str:
     kinds = (
-        (stat.S_ISLNK, "symbolic link"),
-        (stat.S_ISFIFO, "FIFO"),
-        (stat.S_ISSOCK, "socket"),
-        (stat.S_ISBLK, "block device"),
-        (stat.S_ISCHR, "character device"),
+        (stat.S_ISLNK, mark("symbolic link")),
+        (stat.S_ISFIFO, mark("FIFO")),
+        (stat.S_ISSOCK, mark("socket")),
+        (stat.S_ISBLK, mark("block device")),
+        (stat.S_ISCHR, mark("character device")),
     )
     for test, name in kinds:
         if test(mode):
             return name
-    return "unknown kind of file"
+    return mark("unknown kind of file")
 
 
 def mtime_ns(status: os.stat_result) -> int:

@@ -46,10 +46,10 @@ def accept(session: Session, recorder: Recorder, actor: Actor, at: datetime) -> 
     return True
 
 
-def accept_by_id(node: Node, recorder_id: str) -> bool:
-    """Accept a recorder by its id; its clips come in at its next docking. Raises RecorderNotFoundError."""
+def accept_named(node: Node, recorder: str) -> bool:
+    """Accept a recorder; its clips come in at its next docking. Raises RecorderNotFoundError."""
     with node.register.write() as session:
-        return accept(session, recorders.get(session, recorder_id), node.actor, node.clock.now())
+        return accept(session, recorders.get(session, recorder), node.actor, node.clock.now())
 
 
 def require(node: Node, source: FolderSource, identity: str) -> None:

@@ -8,11 +8,11 @@ from metadata.events import EventKind
 from metadata.repo import recorders
 
 
-def assign(node: Node, recorder_id: str, officer: str, start: datetime, end: datetime | None) -> None:
+def assign(node: Node, recorder: str, officer: str, start: datetime, end: datetime | None) -> None:
     """Record an assignment with its event. Raises RecorderNotFoundError and AssignmentOverlapError."""
     at = node.clock.now()
     with node.register.write() as session:
-        recorders.get(session, recorder_id)
+        recorder_id = recorders.get(session, recorder).id
         recorders.ensure_officer(session, officer, at)
         row = recorders.assign(session, recorder_id, officer, start, end)
         events.append(

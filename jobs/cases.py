@@ -2,26 +2,33 @@
 
 import csv
 import io
-from dataclasses import dataclass
+import os
+import stat
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
+from ulid import ULID
 
 from config.errors import CaseNumberInvalidError, ImportRefusedError
+from config.messages import Phrase, mark
 from jobs.custody import LinkTally, relink
 from jobs.node import Node
 from metadata import casenumber, events
 from metadata.clock import sensible
 from metadata.events import EventKind
 from metadata.models import Case
-from metadata.repo import cases, recorders
+from metadata.repo import case_table, cases, recorders
 
 COLUMNS = ("number", "title", "officer", "from", "to")
 MAX_BYTES = 64 * 1024 * 1024
 _SHOWN = 20
+_SHOWN_EVERY = 500
 _MAX_TEXT = 500
 _MAX_OFFICER = 64
 
@@ -94,6 +101,7 @@ def add_window(node: Node, number: str, window: WindowRow) -> LinkTally:
 
 
 def _add(session: Session, node: Node, number: str, title: str | None, at: datetime) -> Case:
+    casenumber.require(number)
     case = cases.add(session, number, title, node.actor.to_json(), at)
     events.append(
         session,
@@ -124,32 +132,105 @@ def _add_window(session: Session, node: Node, case: Case, window: WindowRow, at:
     return True
 
 
-def import_csv(node: Node, path: Path) -> ImportTally:
+def import_csv(
+    node: Node, path: Path, on_progress: Callable[[int, int, str], None] | None = None
+) -> ImportTally:
     """Read cases and windows from CSV (UTF-8 or GBK) with the columns of ``COLUMNS``.
 
     ``title``, ``officer``, ``from`` and ``to`` may be empty, the last three only together. All rows or
     none: a file with a bad row changes nothing. Raises ImportRefusedError with line numbers and reasons.
     Reading the same file twice changes nothing. Rows that say the same, and titles other than the case's own,
-    are taken note of in the tally.
+    are taken note of in the tally. ``on_progress`` is told how many of how many rows are written.
     """
     rows = _read(path, node.settings.time_zone)
     at = node.clock.now()
-    added = windows = 0
-    officers: set[str] = set()
-    titles: list[OtherTitle] = []
     with node.register.write() as session:
-        for row in rows:
-            case = session.scalar(select(Case).where(Case.number == row.number))
-            if case is None:
-                case = _add(session, node, row.written, row.title, at)
-                added += 1
-            elif row.title is not None and row.title != case.title:
-                titles.append(OtherTitle(row.line, case.number, row.title, case.title))
-            if row.window is not None and _add_window(session, node, case, row.window, at):
-                windows += 1
-                officers.add(row.window.officer)
-    tally = relink(node, officers)
-    return ImportTally(added, windows, tally.linked, tally.ambiguous, tuple(titles), _duplicates(rows))
+        new = _new_of(session, node, rows, at)
+        case_table.add(session, officers=new.officers, cases=new.cases, windows=new.windows)
+        _log_new(session, node, new, at, on_progress)
+    linked = ambiguous = 0
+    for page in case_table.pages(str(window["officer_id"]) for window in new.windows):
+        tally = relink(node, page)
+        linked, ambiguous = linked + tally.linked, ambiguous + tally.ambiguous
+    return ImportTally(
+        len(new.cases), len(new.windows), linked, ambiguous, tuple(new.titles), _duplicates(rows)
+    )
+
+
+@dataclass(slots=True)
+class _New:
+    """What a table brings that is not there yet: rows by the names of their columns."""
+
+    officers: list[dict[str, Any]] = field(default_factory=list)
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    titles: list[OtherTitle] = field(default_factory=list)
+
+
+def _new_of(session: Session, node: Node, rows: list[_Row], at: datetime) -> _New:
+    """Return what rows bring; a table of many thousands must not ask the register for each of them."""
+    known = case_table.cases_by_number(session, (row.number for row in rows))
+    windows = case_table.windows_of(session, (case.id for case in known.values()))
+    asked = (row.window.officer for row in rows if row.window is not None)
+    officers = case_table.officers_among(session, asked)
+    actor = node.actor.to_json()
+    cases_by_number = {number: (case.id, case.title) for number, case in known.items()}
+    new = _New()
+    for row in rows:
+        if row.number not in cases_by_number:
+            cases_by_number[row.number] = (str(ULID()), row.title)
+            new.cases.append(
+                {
+                    "id": cases_by_number[row.number][0],
+                    "number": row.number,
+                    "number_as_written": row.written,
+                    "title": row.title,
+                    "created_at": at,
+                    "actor": actor,
+                }
+            )
+        case_id, title = cases_by_number[row.number]
+        if row.title is not None and row.title != title:
+            new.titles.append(OtherTitle(row.line, row.number, row.title, title))
+        if row.window is None:
+            continue
+        officer, start, end = row.window.officer, row.window.start, row.window.end
+        if officer not in officers:
+            officers.add(officer)
+            new.officers.append({"id": officer, "name": None, "created_at": at})
+        if (case_id, officer, start, end) not in windows:
+            windows.add((case_id, officer, start, end))
+            new.windows.append(
+                {
+                    "id": str(ULID()),
+                    "case_id": case_id,
+                    "officer_id": officer,
+                    "starts_at": start,
+                    "ends_at": end,
+                }
+            )
+    return new
+
+
+def _log_new(
+    session: Session,
+    node: Node,
+    new: _New,
+    at: datetime,
+    on_progress: Callable[[int, int, str], None] | None,
+) -> None:
+    """Log each case and window that a table brought, as if it had been added by hand."""
+    total = len(new.cases) + len(new.windows)
+    for number, row in enumerate([*new.cases, *new.windows], start=1):
+        if "case_id" in row:
+            facts = {"officer": row["officer_id"], "from": row["starts_at"], "to": row["ends_at"]}
+            kind, attempt, case_id = EventKind.WINDOW_ADDED, row["id"], row["case_id"]
+        else:
+            facts = {"number": row["number"], "as_written": row["number_as_written"], "title": row["title"]}
+            kind, attempt, case_id = EventKind.CASE_ADDED, "0", row["id"]
+        events.append(session, kind, node.actor, at, attempt=attempt, subject=case_id, facts=facts)
+        if on_progress is not None and (number % _SHOWN_EVERY == 0 or number == total):
+            on_progress(number, total, "")
 
 
 def _duplicates(rows: list[_Row]) -> tuple[Duplicate, ...]:
@@ -161,29 +242,74 @@ def _duplicates(rows: list[_Row]) -> tuple[Duplicate, ...]:
     )
 
 
+class InputError(ValueError):
+    """What is wrong with a row, or with words that were typed: a sentence part for people."""
+
+    def __init__(self, template: str, **facts: object) -> None:
+        self.phrase = Phrase(template, **facts)
+        super().__init__(str(self.phrase))
+
+
+class _Reasons(Phrase):
+    """Why lines were refused, as one text; a reason of the whole file has no line."""
+
+    __slots__ = ("reasons",)
+
+    def __init__(self, reasons: Sequence[tuple[int | None, Phrase]]) -> None:
+        super().__init__("")
+        self.reasons = reasons
+
+    def show(self, language: str) -> str:
+        shown = [
+            reason.show(language) if line is None else f"{line}: {reason.show(language)}"
+            for line, reason in self.reasons[:_SHOWN]
+        ]
+        more = f" (+{len(self.reasons) - _SHOWN})" if len(self.reasons) > _SHOWN else ""
+        return "; ".join(shown) + more
+
+    def __str__(self) -> str:
+        return self.show("en")
+
+
 def _read(path: Path, zone: ZoneInfo) -> list[_Row]:
-    refused: list[str] = []
+    refused: list[tuple[int | None, Phrase]] = []
     rows: list[_Row] = []
     try:
         reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
-        if not set(COLUMNS) >= set(reader.fieldnames or ()) or "number" not in (reader.fieldnames or ()):
-            raise ImportRefusedError(file=str(path), rows=f"1: columns must be {', '.join(COLUMNS)}")
+        _require_columns(path, reader.fieldnames or ())
         for row in reader:
             try:
                 rows.append(_row(row, reader.line_num, zone))
-            except (ValueError, CaseNumberInvalidError) as error:
-                refused.append(f"{reader.line_num}: {error}")
+            except InputError as error:
+                refused.append((reader.line_num, error.phrase))
+            except CaseNumberInvalidError as error:
+                refused.append((reader.line_num, Phrase(error.happened, **error.facts)))
     except csv.Error as error:
-        refused.append(f"not CSV: {error}")
+        refused.append((None, Phrase(mark("not CSV: {problem}"), problem=error)))
     if refused:
-        more = f" (+{len(refused) - _SHOWN})" if len(refused) > _SHOWN else ""
-        raise ImportRefusedError(file=str(path), rows="; ".join(refused[:_SHOWN]) + more)
+        raise ImportRefusedError(file=str(path), rows=_Reasons(refused))
     return rows
+
+
+def _require_columns(path: Path, found: Sequence[str]) -> None:
+    """Raise ImportRefusedError unless the first line names columns that are known, each once."""
+    problem = None
+    if not set(COLUMNS) >= set(found) or "number" not in found:
+        problem = Phrase(mark("columns must be {columns}"), columns=", ".join(COLUMNS))
+    elif len(set(found)) < len(found):
+        twice = next(name for name in found if found.count(name) > 1)
+        problem = Phrase(mark("the column {column} is there twice"), column=twice)
+    if problem is not None:
+        raise ImportRefusedError(file=str(path), rows=_Reasons([(1, problem)]))
 
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        # A FIFO that nobody writes to would keep it waiting for ever.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise ImportRefusedError(file=str(path), rows=Phrase(mark("it is no regular file")))
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ImportRefusedError(file=str(path), rows=str(error.strerror)) from error
@@ -200,27 +326,38 @@ def _text(path: Path) -> str:
 def _row(row: dict[str, str | None], line: int, zone: ZoneInfo) -> _Row:
     values = {key: (row.get(key) or "").strip() for key in COLUMNS}
     if None in row or any(len(value) > _MAX_TEXT for value in values.values()):
-        raise ValueError("too many or too long fields")
-    number = casenumber.normalise(values["number"])
-    title = values["title"] or None
+        raise InputError(mark("too many or too long fields"))
+    number = casenumber.require(values["number"])
+    title = make_title(values["title"])
     given = [values["officer"], values["from"], values["to"]]
     if not any(given):
         return _Row(line, values["number"], number, title, None)
     if not all(given):
-        raise ValueError("officer, from and to go together")
+        raise InputError(mark("officer, from and to go together"))
     window = make_window(values["officer"], _time(values["from"], zone), _time(values["to"], zone))
     return _Row(line, values["number"], number, title, window)
 
 
+def make_title(text: str | None) -> str | None:
+    """Return a title, None for an empty one; InputError if it is no line of text."""
+    title = (text or "").strip()
+    if any(unicodedata.category(character) == "Cc" for character in title):
+        raise InputError(mark("control characters in the title"))
+    return title or None
+
+
 def make_window(officer: str, start: datetime, end: datetime) -> WindowRow:
-    """Return a window; ValueError unless it ends after it starts and the officer number is sane."""
+    """Return a window; InputError unless it ends after it starts and the officer number is sane."""
     if end <= start:
-        raise ValueError("the end is not after the start")
+        raise InputError(mark("the end is not after the start"))
     if not 0 < len(officer) <= _MAX_OFFICER or not officer.isprintable():
-        raise ValueError("not an officer number")
+        raise InputError(mark("not an officer number"))
     return WindowRow(officer, start.astimezone(UTC), end.astimezone(UTC))
 
 
 def _time(text: str, zone: ZoneInfo) -> datetime:
-    found = sensible(datetime.fromisoformat(text))
+    try:
+        found = sensible(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise InputError(mark("{text} is not a time like 2026-03-01T09:30"), text=text) from error
     return found if found.tzinfo else found.replace(tzinfo=zone)

@@ -40,7 +40,7 @@ def docking(
         if problem is not None:
             return problem
         bring_in(docking_id)
-        recheck(docking_id)
+        recheck(docking_id, reread)
         close(docking_id)
         publish(docking_id)
         release(docking_id)
@@ -194,10 +194,14 @@ def confirm(docking_id: str, position: int) -> Verdict:
 
 
 @DBOS.step()
-def recheck(docking_id: str) -> None:
-    """Ask the vault for the clips that were not read again: being safe is not assumed of them either."""
+def recheck(docking_id: str, reread: bool) -> None:
+    """Ask the vault for the clips that were safe already: it is not assumed of them either.
+
+    With ``reread`` the vault's copies are read whole, as the card's were.
+    """
     here = running()
-    _patient(lambda: rechecking.run(here.node, _card(docking_id), docking_id, turn=here.turn(docking_id)))
+    turn = here.turn(docking_id)
+    _patient(lambda: rechecking.run(here.node, _card(docking_id), docking_id, turn=turn, whole=reread))
 
 
 @DBOS.step()

@@ -27,7 +27,7 @@ from jobs.docking import docking
 from jobs.engine import DOCKINGS, Client, Executor, is_free, is_ready
 from jobs.node import Node
 from metadata.models import Docking, Outcome, Progress, Recorder
-from metadata.repo import clips, dockings
+from metadata.repo import clips, dockings, doubts
 from metadata.repo.clips import ClipRecord
 from metadata.states import ENDED, SAFE, ClipState
 from storage import layout
@@ -53,6 +53,18 @@ class Request:
     unknown: Unknown = Unknown.ACCEPT
 
 
+class Known(NamedTuple):
+    """Clips that were safe from an earlier docking and needed nothing, by what this one did with them."""
+
+    not_read: frozenset[str] = frozenset()
+    reread: frozenset[str] = frozenset()
+    """Read again on the card: the same bytes."""
+    not_reread: frozenset[str] = frozenset()
+    """They were to be read again on the card, and could not be."""
+    vault_read: bool = False
+    """The vault's copies of all of them were read whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Followed:
     """How a docking stands at the end of following it."""
@@ -67,7 +79,10 @@ class Followed:
     unfinished: bool
     """Following ended before the docking did: it waits for something outside."""
     skipped: list[dict[str, Any]]
-    not_read_again: int
+    restored: dict[str, str]
+    """Clips that were safe already and had to be put right in the vault, with what it was found to lack."""
+    known: Known
+    clock_plausible: bool
     close_digest: str | None
     ok: bool
     held_up: str | None = None
@@ -115,7 +130,7 @@ def follow(node: Node, request: Request, on_progress: ShowProgress | None = None
                 break
     if isinstance(result, SealdockError):
         raise result
-    return standing(node, docking_id, unfinished=result is _STANDS_STILL)
+    return standing(node, docking_id, unfinished=result is _STANDS_STILL, reread=request.reread)
 
 
 def refuse_own(node: Node, source: Path) -> None:
@@ -276,20 +291,24 @@ def _require_writable(node: Node, docking_id: str) -> None:
         dockings.touch_progress(session, docking_id, node.clock.now())
 
 
-def standing(node: Node, docking_id: str, *, unfinished: bool) -> Followed:
+def standing(node: Node, docking_id: str, *, unfinished: bool, reread: bool) -> Followed:
     """Return how a docking stands in the register."""
     with node.register.read() as session:
         docking = session.get_one(Docking, docking_id)
         recorder = session.get_one(Recorder, docking.recorder_id)
         rows = dockings.sightings(session, docking_id)
         records = clips.records(session, [clip for _, clip in rows])
+        restored = doubts.restored(session, docking_id)
     unsafe = {
         clip.id: seen.problem for seen, clip in rows if seen.problem or ClipState(clip.state) not in SAFE
     }
     waiting = Counter(
         clip.reason for _, clip in rows if clip.state == ClipState.WAITING.value and clip.reason
     )
-    again = sum(seen.outcome == Outcome.NOT_READ_AGAIN.value for seen, _ in rows)
+    known: dict[str, set[str]] = {outcome.value: set() for outcome in Outcome}
+    for seen, clip in rows:
+        if clip.id not in restored:
+            known[seen.outcome].add(clip.id)
     return Followed(
         docking=docking_id,
         recorder=recorder.id,
@@ -299,7 +318,14 @@ def standing(node: Node, docking_id: str, *, unfinished: bool) -> Followed:
         unsafe=unsafe,
         unfinished=unfinished,
         skipped=json.loads(docking.inventory)["skipped"],
-        not_read_again=again,
+        restored=restored,
+        known=Known(
+            frozenset(known[Outcome.NOT_READ_AGAIN]),
+            frozenset(known[Outcome.REREAD_SAME]),
+            frozenset(known[Outcome.TO_REREAD]),
+            vault_read=reread,
+        ),
+        clock_plausible=docking.clock_plausible,
         close_digest=docking.close_digest,
         ok=not unsafe and not unfinished and docking.closed_at is not None,
         held_up=waiting.most_common(1)[0][0] if unfinished and waiting else None,

@@ -17,7 +17,7 @@ from jobs.verdict import Verdict
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, StoredKind
-from metadata.repo import integrity, objects
+from metadata.repo import doubts, integrity, objects
 from metadata.repo.objects import Stored
 from metadata.retention import LegalDate, lock_date
 from storage import layout
@@ -96,6 +96,9 @@ def spool_digest(path: Path) -> Digest:
 def is_confirmed(node: Node, stores: tuple[Store, ...], digest: Digest) -> bool:
     """Tell whether every vault confirmed these bytes once, and still shows that version, locked."""
     key = layout.clip_key(digest)
+    with node.register.read() as session:
+        if doubts.standing(session, [clip.id for clip in integrity.safe_clips(session, digest.hex)]):
+            return False  # a look at size and lock does not end what was found wrong with its bytes
     for store in stores:
         with node.register.read() as session:
             row = objects.newest_at(session, store.name, [key]).get(key)

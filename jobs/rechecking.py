@@ -33,11 +33,12 @@ from jobs.verdict import Verdict
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Clip, Docking, Outcome, Sighting, StoredKind, StoredObject
-from metadata.repo import dockings, integrity, objects
+from metadata.models import StoredVersion as NotedVersion
+from metadata.repo import dockings, doubts, integrity, objects
 from metadata.repo.objects import Stored
 from metadata.states import SAFE, ClipState
 from storage import layout
-from storage.confirm import Expected, confirm, confirmation_of
+from storage.confirm import Confirmation, Expected, confirm, confirmation_of
 from storage.integrity import Level, Target, check
 from storage.vault import StoredVersion
 
@@ -48,9 +49,17 @@ _KNOWN = {Outcome.NOT_READ_AGAIN.value, Outcome.REREAD_SAME.value, Outcome.TO_RE
 
 
 def run(
-    node: Node, source: FolderSource | None, docking_id: str, *, turn: AbstractContextManager[object]
+    node: Node,
+    source: FolderSource | None,
+    docking_id: str,
+    *,
+    turn: AbstractContextManager[object],
+    whole: bool = False,
 ) -> Verdict:
-    """Check the clips that a docking took as safe already, and mend what its card can mend."""
+    """Check the clips that a docking took as safe already, and mend what its card can mend.
+
+    With ``whole`` every byte of them is read; without, only of those against which anything stands.
+    """
     with node.register.read() as session:
         docking = dockings.get(session, docking_id)
         known = [
@@ -60,7 +69,7 @@ def run(
         ]
     try:
         for seen, clip in known:
-            left = [_recheck(node, store, source, docking, clip, turn) for store in node.required]
+            left = [_recheck(node, store, source, docking, clip, turn, whole) for store in node.required]
             _note_left(node, seen, [problem for problem in left if problem is not None])
     except _AWAY:
         return Verdict.RETRY
@@ -74,18 +83,21 @@ def _recheck(
     docking: Docking,
     clip: Clip,
     turn: AbstractContextManager[object],
+    whole: bool,
 ) -> str | None:
     """Check a clip in one vault and mend it; return what is wrong with it still."""
     if store.name != MAIN:
         _bring_new(node, store, clip)
-    problem = _problem(node, store, clip)
+    problem = _problem(node, store, clip, whole)
     if problem is None:
+        if whole:
+            _note_read(node, store, clip)
         return None
     with node.register.write() as session:
         _note(session, node, store, docking, clip, problem)
     try:
         _restore(node, store, source, docking, clip, turn)
-        left = _problem(node, store, clip)
+        left = _problem(node, store, clip, whole)
     except _AWAY:
         raise
     except (SourceError, ObjectMissingError, ObjectConflictError, DigestMismatchError, LockMissingError):
@@ -127,19 +139,28 @@ def _bring_new(node: Node, store: Store, clip: Clip) -> None:
         return  # the check that follows finds out
 
 
-def _problem(node: Node, store: Store, clip: Clip) -> str | None:
-    """Return what a vault's answer for a clip lacks; one that failed before is read whole."""
+def _problem(node: Node, store: Store, clip: Clip, whole: bool) -> str | None:
+    """Return what a vault's answer for a clip lacks; one against which anything stands is read whole."""
     key = layout.clip_key(Digest.of_sha256(clip.sha256 or ""))
     with node.register.read() as session:
         versions = objects.versions_at(session, store.name, key)
         stored = session.get_one(StoredObject, clip.sha256)
-        doubted = integrity.last_problem(session, clip.id) is not None or integrity.doubted(session, clip.id)
-        level = Level.FULL if doubted else Level.LOCK
+        level = Level.FULL if whole or doubts.standing(session, [clip.id]) else Level.LOCK
     if not versions:
         return "not-stored"
     row = versions[-1]
     target = Target(key, row.version, row.size, row.lock_until, objects.chunks(stored), held=row.held)
     return with_seal(node, store, clip, stored, check(store.vault, target, level), level)
+
+
+def _note_read(node: Node, store: Store, clip: Clip) -> None:
+    """Write down that a clip was read back, if the store's own checksum stood for its bytes so far."""
+    key = layout.clip_key(Digest.of_sha256(clip.sha256 or ""))
+    with node.register.read() as session:
+        row = objects.versions_at(session, store.name, key)[-1]
+    if row.confirmed_at is not None and row.confirmation != Confirmation.FULL.value:
+        with node.register.write() as session:
+            session.get_one(NotedVersion, row.id).confirmation = Confirmation.FULL.value
 
 
 def _note(session: Session, node: Node, store: Store, docking: Docking, clip: Clip, problem: str) -> None:

@@ -20,6 +20,7 @@ from config.errors import (
 from config.messages import Phrase, mark
 from hashing import durable
 from hashing.digest import Digest
+from ingest.names import readable
 from jobs.node import MAIN, Node, Store
 from jobs.storing import Document, documents
 from metadata import events
@@ -158,6 +159,16 @@ def _note_problem(node: Node, store: Store, clip: Clip, key: str, error: Sealdoc
     facts = {"during": "retrieval", "key": key} | store.fact()
     with node.register.write() as session:
         if isinstance(error, DigestMismatchError):
+            told = {"run": str(ULID()), "problem": store.told("digest")}
+            events.append(
+                session,
+                EventKind.INTEGRITY_FAILED,
+                node.actor,
+                node.clock.now(),
+                attempt=told["run"],
+                clip=clip.id,
+                facts=told,
+            )
             integrity.raise_alert(session, "digest", node.clock.now(), clip=clip.id, facts=facts, once=True)
         elif isinstance(error, ObjectMissingError) and len(node.stores) > 1:
             facts["problem"] = store.told("missing")
@@ -185,5 +196,6 @@ def _log_retrieved(node: Node, store: Store, clip: Clip, purpose: str, version: 
             node.clock.now(),
             attempt=str(ULID()),
             clip=clip.id,
-            facts={"purpose": purpose, "version": version, "to": str(target.absolute())} | store.fact(),
+            facts={"purpose": purpose, "version": version, "to": readable(os.fsencode(target.absolute()))}
+            | store.fact(),
         )

@@ -155,6 +155,8 @@ class _Looked:
     found: list[tuple[StoredVersion, Finding]] = field(default_factory=list)
     clips: list[tuple[Clip, list[Failure]]] | None = None
     """None for an object that the register does not know."""
+    everywhere: bool = True
+    """Every vault that should have it was asked: only then is it known to be well."""
 
 
 def _look(node: Node, level: Level, report: Report, digest: str) -> _Looked:
@@ -180,7 +182,8 @@ def _look(node: Node, level: Level, report: Report, digest: str) -> _Looked:
                 if problem is not None:
                     failure = Failure(clip.id, clip.name, digest, store.told(problem), store.name)
                     failed[clip.id].append(failure)
-    return _Looked(digest, found, [(clip, failed[clip.id]) for clip in sharing])
+    shared = [(clip, failed[clip.id]) for clip in sharing]
+    return _Looked(digest, found, shared, everywhere=len(found) == len(noted))
 
 
 def _note(node: Node, run: str, looked: _Looked, level: Level, report: Report) -> None:
@@ -195,6 +198,8 @@ def _note(node: Node, run: str, looked: _Looked, level: Level, report: Report) -
     report.bytes_read += bytes_read
     with node.register.write() as session:
         for clip, failures in looked.clips:
+            if not failures and not looked.everywhere:
+                continue
             session.add(
                 IntegrityResult(
                     id=str(ULID()),

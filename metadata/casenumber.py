@@ -13,6 +13,19 @@ _PADDED = re.compile(r"(〔\d{4}〕第?)0+(?=[1-9]\d*号)")
 """Serial numbers of documents are not padded (GB/T 9704): 025 is how somebody typed 25."""
 
 
+def require(written: str) -> str:
+    """Return the normalised form of a number for a case that is to be added.
+
+    Raises CaseNumberInvalidError for what ``normalise`` refuses, and for what is no number: without any digit
+    (二十五 are digits, too), with control characters, or with a dash in front like an option.
+    """
+    number = normalise(written)
+    controls = any(unicodedata.category(character) == "Cc" for character in written.strip())
+    if controls or number.startswith("-") or not any(character.isnumeric() for character in number):
+        raise CaseNumberInvalidError(number=written[:MAX_LENGTH])
+    return number
+
+
 def normalise(written: str) -> str:
     """Return the form that identifies a case.
 

@@ -11,13 +11,23 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from config.errors import RegisterMissingError, RegisterUnsupportedError, RegisterVersionError
+from config.errors import (
+    RegisterCorruptError,
+    RegisterMissingError,
+    RegisterUnavailableError,
+    RegisterUnsupportedError,
+    RegisterVersionError,
+)
 from config.masking import mask
+from config.messages import Phrase, mark
 from metadata import events, sqlite
 from metadata.actor import Actor, system_user
 from metadata.backend import BUSY_TIMEOUT, SCHEMA_VERSION, Backend
 from metadata.changes import WritingSession
 from metadata.clock import now_utc
+
+_ENGINE = "engine.db"
+"""The engine's own records, which the first docking makes beside a register in the home."""
 
 
 class Register:
@@ -78,10 +88,22 @@ class Register:
                     raise
 
     def require(self) -> None:
-        """Raise RegisterMissingError where the file is gone: opening would make an empty one in its place."""
+        """Raise RegisterMissingError where the file is gone: opening would make an empty one in its place.
+
+        An empty file where work was done before is what is left of a register: RegisterCorruptError.
+        Without that, it is what an `init` left that did not come to its end.
+        """
         database = self._backend.reader.url.database
-        if self._backend.name == "sqlite" and database and not Path(database).exists():
-            raise RegisterMissingError(url=self.url)
+        if self._backend.name != "sqlite" or not database:
+            return
+        try:
+            size = Path(database).stat().st_size
+        except FileNotFoundError:
+            raise RegisterMissingError(url=self.url) from None
+        except OSError as error:
+            raise RegisterUnavailableError(url=self.url, problem=error.strerror) from error
+        if size == 0 and Path(database).with_name(_ENGINE).exists():
+            raise RegisterCorruptError(url=self.url, problem=Phrase(mark("the file is empty")))
 
     def check_version(self) -> None:
         """Raise RegisterVersionError unless the schema is the one this software was written for."""

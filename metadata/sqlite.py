@@ -1,9 +1,11 @@
 """The register in an SQLite file: WAL, durable, one writer at a time."""
 
+import os
 import sqlite3
 import time
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -16,6 +18,7 @@ from config.errors import (
     RegisterVersionError,
     SealdockError,
 )
+from config.messages import Phrase, mark
 from metadata.backend import SCHEMA_VERSION, Backend
 
 _WAL_PAUSE_SECONDS = 0.02
@@ -31,6 +34,8 @@ _AWAY = {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_READONLY,
 }
+
+_MAYBE_READ_ONLY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
 
 def backend(url: URL, shown: str, busy_timeout: timedelta) -> Backend:
@@ -54,7 +59,7 @@ def backend(url: URL, shown: str, busy_timeout: timedelta) -> Backend:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     writer = engine.execution_options(immediate=True)
-    return Backend("sqlite", engine, writer, partial(_translation, url=shown))
+    return Backend("sqlite", engine, writer, partial(_translation, url=shown, file=Path(url.database or "")))
 
 
 def _use_wal(cursor: sqlite3.Cursor, patience: timedelta) -> None:
@@ -72,17 +77,19 @@ def _use_wal(cursor: sqlite3.Cursor, patience: timedelta) -> None:
             return
 
 
-def _translation(error: DBAPIError, *, url: str) -> SealdockError | None:
+def _translation(error: DBAPIError, *, url: str, file: Path) -> SealdockError | None:
     if not isinstance(error.orig, sqlite3.Error):
         return None
-    problem = str(error.orig)
+    problem: object = str(error.orig)
     code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without the extended bits
     if code in _BUSY:
         return RegisterLockedError(url=url)
     if code in _DAMAGED:
         return RegisterCorruptError(url=url, problem=problem)
+    if code in _MAYBE_READ_ONLY and not (os.access(file.parent, os.W_OK) and os.access(file, os.W_OK)):
+        problem = Phrase(mark("it is read-only for this user, and reading needs a lock beside it, too"))
     if code in _AWAY:
         return RegisterUnavailableError(url=url, problem=problem)
-    if "no such table" in problem:
+    if "no such table" in str(error.orig):
         return RegisterVersionError(url=url, found="none", expected=SCHEMA_VERSION)
     return None

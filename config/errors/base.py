@@ -38,7 +38,7 @@ class SealdockError(Exception):
     todo: ClassVar[str] = mark(
         "Set SEALDOCK_LOG_LEVEL=debug, run the command again and report what it prints."
     )
-    retriable: ClassVar[bool] = False
+    retriable: bool = False
 
     facts: dict[str, object]
 

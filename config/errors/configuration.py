@@ -98,7 +98,7 @@ class ClockImplausibleError(ConfigurationError):
     code = "clock-implausible"
     exit_code = 16
     happened = mark("The clock of this computer says {clock}, which cannot be right beside {reference}.")
-    safe = mark("Nothing was sealed or locked with a wrong time; the recorder was not changed.")
+    safe = mark("Nothing was changed: no home was made, no clock was confirmed, and no lock was moved on.")
     todo = mark("Set the clock, best by time synchronisation, then run the command again.")
 
 

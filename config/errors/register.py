@@ -1,4 +1,4 @@
-"""Errors of the register, and of looking things up in it: exit codes 24, 60 to 75 and 84."""
+"""Errors of the register, and of looking things up in it: exit codes 24, 60 to 75, 84 and 88."""
 
 from config.errors.base import SealdockError
 from config.errors.integrity import IntegrityError
@@ -168,13 +168,13 @@ class CaseNumberInvalidError(RecordError):
 
 
 class AlreadyLinkedError(RecordError):
-    """The clip belongs to the case already. Facts: clip, case."""
+    """The clip belongs to another case already. Facts: clip, case (that one)."""
 
     code = "already-linked"
     exit_code = 70
     happened = mark("The clip {clip} is linked to the case {case} already.")
     safe = mark("The link, and the retention that it brings, stay as they are.")
-    todo = mark("Nothing has to be done.")
+    todo = mark("If it belongs to the other case, run `sealdock link` with --move; both are logged.")
 
 
 class ImportRefusedError(RecordError):
@@ -185,6 +185,16 @@ class ImportRefusedError(RecordError):
     happened = mark("{file} was not imported: {rows}.")
     safe = mark("No row of the file was taken over; the register is as it was before.")
     todo = mark("Put that right and import the file again.")
+
+
+class DockingNotFoundError(RecordError):
+    """No docking has this id. Facts: docking."""
+
+    code = "docking-not-found"
+    exit_code = 88
+    happened = mark("There is no docking {docking}.")
+    safe = mark("Nothing was changed.")
+    todo = mark("The receipt of `sealdock dock` names it; `sealdock clips --json` gives each clip's.")
 
 
 class RecorderNotFoundError(RecordError):

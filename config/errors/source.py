@@ -137,15 +137,21 @@ class SpoolFullError(SourceError):
 
 
 class DockingIncompleteError(SourceError):
-    """A docking ended with clips that are not confirmed. Facts: docking, unsafe (how many)."""
+    """Clips of a docking are not confirmed. Facts: docking, unsafe (how many).
+
+    Retriable only where the docking waits for a disk or a vault: whoever raises it knows.
+    """
 
     code = "docking-incomplete"
     exit_code = 33
-    happened = mark("The docking {docking} ended, but clips that are not confirmed remain: {unsafe}.")
+    happened = mark("The docking {docking} left clips that are not confirmed: {unsafe}.")
     safe = mark(
         "All other clips of this docking are confirmed in the vault; the recorder was not cleared of these."
     )
-    todo = mark("Do not clear the recorder. See the reasons with `sealdock clips`, then dock it again.")
+    todo = mark(
+        "Do not clear the recorder. See the reasons with `sealdock clips`. Clips that wait for a disk or a "
+        "vault go on with the next `dock`; for the others dock this recorder again."
+    )
 
 
 class SpoolUnavailableError(SourceError):

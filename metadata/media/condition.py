@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from config.messages import mark
+
 
 class Condition(StrEnum):
     """What the container says about the wholeness of a file.
@@ -21,6 +23,16 @@ class Condition(StrEnum):
     EMPTY = "empty"
     NOT_MEDIA = "not_media"
     UNKNOWN = "unknown"
+
+
+SHOWN = {
+    Condition.TRUNCATED: mark("truncated"),
+    Condition.UNFINISHED: mark("unfinished"),
+    Condition.EMPTY: mark("empty"),
+    Condition.NOT_MEDIA: mark("not media"),
+    Condition.UNKNOWN: mark("of unknown condition"),
+}
+"""The words for people; scripts get the values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from config.errors import ClipAmbiguousError, ClipNotFoundError
 from config.times import spelled
 from metadata import states
 from metadata.models import Case, Clip, Link, LinkCandidate, Sighting, Tag
-from metadata.repo import holds, objects
+from metadata.repo import doubts, holds, objects
 from metadata.states import SAFE, ClipState
 
 _DIGEST_WORD = 6
@@ -64,6 +64,8 @@ class ClipRecord:
     """How the stored original was confirmed: ``full`` (read back) or ``checksum``; None before that."""
     held: bool = False
     """A legal hold stands on the clip."""
+    integrity: str | None = None
+    """What a check found wrong with it, until one as strong finds it well."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the record with times as RFC 3339 text."""
@@ -147,6 +149,7 @@ def records(session: Session, clips: Sequence[Clip]) -> list[ClipRecord]:
             tags.setdefault(clip_id, []).append(category)
     confirmations = objects.confirmations(session, [clip.sha256 for clip in clips if clip.sha256])
     held = holds.held_clips(session, ids)
+    wrong = doubts.standing(session, ids)
     return [
         ClipRecord(
             id=clip.id,
@@ -169,6 +172,7 @@ def records(session: Session, clips: Sequence[Clip]) -> list[ClipRecord]:
             docking=clip.docking_id,
             confirmation=confirmations.get(clip.sha256 or ""),
             held=clip.id in held,
+            integrity=wrong.get(clip.id),
         )
         for clip in clips
     ]

@@ -20,6 +20,11 @@ def get(session: Session, docking_id: str) -> Docking:
     return session.get_one(Docking, docking_id, options=[defer(item, raiseload=True) for item in documents])
 
 
+def is_known(session: Session, docking_id: str) -> bool:
+    """Tell whether there is a docking of this id."""
+    return session.scalar(select(Docking.id).where(Docking.id == docking_id)) is not None
+
+
 def unclosed(session: Session, station_id: str) -> list[str]:
     """Return the ids of a station's dockings without a close-out, oldest first."""
     query = select(Docking.id).where(Docking.close.is_(None), Docking.station_id == station_id)

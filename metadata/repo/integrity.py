@@ -66,23 +66,6 @@ def without_version(session: Session, vault: str) -> list[Clip]:
     return list(session.scalars(query.order_by(Clip.id)))
 
 
-def last_problem(session: Session, clip_id: str) -> str | None:
-    """Return what the last integrity run that looked at a clip found wrong."""
-    query = select(IntegrityResult.problem).where(IntegrityResult.clip_id == clip_id)
-    return session.scalar(query.order_by(IntegrityResult.id.desc()).limit(1))
-
-
-def doubted(session: Session, clip_id: str) -> bool:
-    """Tell whether a vault gave other bytes of a clip when it was retrieved, and no run has looked since."""
-    alert = select(Alert.id).where(Alert.kind == "digest", Alert.clip_id == clip_id)
-    told = session.scalar(alert.order_by(Alert.id.desc()).limit(1))
-    if told is None:
-        return False
-    results = select(IntegrityResult.id).where(IntegrityResult.clip_id == clip_id)
-    looked = session.scalar(results.order_by(IntegrityResult.id.desc()).limit(1))
-    return looked is None or looked < told
-
-
 def safe_clips(session: Session, sha256: str) -> list[Clip]:
     """Return the confirmed and released clips that share an object."""
     query = select(Clip).where(Clip.sha256 == sha256, Clip.state.in_([state.value for state in SAFE]))

@@ -39,11 +39,13 @@ def with_identity(session: Session, identity: str) -> Recorder | None:
     return session.scalar(select(Recorder).where(Recorder.identity == identity))
 
 
-def get(session: Session, recorder_id: str) -> Recorder:
-    """Return the recorder with this id; raises RecorderNotFoundError."""
-    found = session.get(Recorder, recorder_id)
+def get(session: Session, named: str) -> Recorder:
+    """Return the recorder of this id, identity or serial number; raises RecorderNotFoundError."""
+    found = session.get(Recorder, named) or with_identity(session, named)
     if found is None:
-        raise RecorderNotFoundError(recorder=recorder_id)
+        found = with_identity(session, f"serial:{named}")
+    if found is None:
+        raise RecorderNotFoundError(recorder=named)
     return found
 
 

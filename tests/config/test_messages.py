@@ -14,7 +14,7 @@ import pytest
 
 from config import messages
 from config.errors import all_errors
-from config.messages import LOCALE_DIR, Phrase, catalogue, from_environment, mark, ngettext, use
+from config.messages import LOCALE_DIR, Phrase, catalogue, from_environment, mark, named, ngettext, use
 
 MO = Path(LOCALE_DIR) / "zh_CN" / "LC_MESSAGES" / "sealdock.mo"
 
@@ -62,6 +62,15 @@ def test_auto_follows_the_locale_and_a_choice_does_not(monkeypatch: pytest.Monke
     assert messages._("Nothing was signed.") == "没有签署任何内容。"
     use("en")
     assert messages._("Nothing was signed.") == "Nothing was signed."
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("zh", "zh_CN"), ("zh-CN", "zh_CN"), ("zh_CN.UTF-8", "zh_CN"), ("ZH_cn", "zh_CN"), ("en_GB", "en")]
+    + [(text, text) for text in ("auto", "de", "zhuang", "")],
+)
+def test_a_language_by_another_name(text: str, language: str) -> None:
+    assert named(text) == language
 
 
 def test_unknown_language_is_refused_and_changes_nothing() -> None:

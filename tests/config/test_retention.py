@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from config.errors import CategoryUnknownError, ScheduleInvalidError, SettingsFileInvalidError
+from config.errors import CategoryUnknownError, ScheduleInvalidError
 from config.retention import Term, load_schedule
 
 BASE = datetime(2026, 8, 31, 12, tzinfo=UTC)
@@ -108,5 +108,9 @@ def test_a_missing_schedule_is_never_replaced_by_another(tmp_path: Path) -> None
         load_schedule(tmp_path / "nothing.toml")
     assert caught.value.facts["key"] == "retention.schedule"
     assert "there is no such file" in str(caught.value)
-    with pytest.raises(SettingsFileInvalidError):
+    with pytest.raises(ScheduleInvalidError):
         load_schedule(tmp_path)
+    (tmp_path / "list.txt").write_text("routine: 6 months\n")
+    with pytest.raises(ScheduleInvalidError) as caught:
+        load_schedule(tmp_path / "list.txt")
+    assert caught.value.exit_code == 21

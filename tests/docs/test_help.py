@@ -2,6 +2,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from unicodedata import east_asian_width
 
@@ -38,6 +39,25 @@ def test_examples_of_the_help_are_understood(name: str, line: str) -> None:
     category = context.params.get("category")
     if category is not None:
         assert load_schedule(None).category(category).name == category
+
+
+def groups(group: click.Group, name: str = "sealdock") -> Iterator[tuple[str, click.Group]]:
+    yield name, group
+    context = click.Context(group)
+    for each in group.list_commands(context):
+        command = group.get_command(context, each)
+        if isinstance(command, click.Group):
+            yield from groups(command, f"{name} {each}")
+
+
+@pytest.mark.parametrize(("name", "group"), list(groups(root)))
+def test_a_list_of_commands_cuts_no_line(name: str, group: click.Group) -> None:
+    """In 80 columns: what click leaves beside the longest name of a group."""
+    context = click.Context(group)
+    names = group.list_commands(context)
+    room = 80 - 2 - 6 - max(map(len, names))
+    told = [group.get_command(context, each).get_short_help_str(room) for each in names]
+    assert [line for line in told if line.endswith("...")] == [], name
 
 
 def chinese(project_root: Path, *words: str) -> str:

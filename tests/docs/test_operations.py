@@ -55,6 +55,8 @@ def test_exit_codes_are_those_of_the_program() -> None:
 
 def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
     (line,) = re.findall(r"`(eval [^`]+)`", TEXT)
+    for readme in ("README.md", "README.zh-CN.md"):
+        assert line in (ROOT / readme).read_text("utf-8")
     tool = tmp_path / "sealdock"
     tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli "$@"\n')
     tool.chmod(0o755)

@@ -271,17 +271,19 @@ def test_a_wrong_clock_of_the_whole_computer(station: Station, card: Path, momen
         pytest.skip("this computer's clock is disciplined, so that a time that runs ahead is believed")
     before = datetime.now(UTC)
     done = subprocess.run(
-        ["faketime", "-m", moment, sys.executable, "-m", "cli", "dock", str(card), "--json"],
+        ["faketime", "-m", moment, sys.executable, "-m", "cli", "dock", str(card)],
         cwd=card.parent, env=station.variables(), capture_output=True, timeout=120, check=False,
     )  # fmt: skip
     assert b"Traceback" not in done.stderr
     assert done.returncode == 0, done.stderr.decode()
+    assert b"CLOCK: this time cannot be right" in done.stdout
     for data in FILES.values():
         assert station.object(digest_of(data)).read_bytes() == data
         locked = station.lock(clip_key(digest_of(data)))
         assert before + timedelta(days=150) < locked < before + LONGEST
     assert station.value("SELECT count(*) FROM alert WHERE kind = 'clock-implausible'") == 1
     assert station.json("verify", "--level", "full")["ok"] is True
+    assert station.dock(card)["clock_plausible"] is True
     for seal in station.vault.glob("seals/*/*.p7s"):
         assert openssl_accepts(station, seal, sealed_document(seal))
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,7 @@ def test_two_cases_that_might_claim_a_clip_leave_it_to_a_person(
     assert home.value("SELECT count(*) FROM link_candidate WHERE clip_id = ?", eleven) == 0
     refused = home.run("link", eleven, "--case", THIRD, "--json").expect(70)
     assert refused.error["facts"] == {"clip": eleven, "case": SECOND}
+    assert "--move" in refused.error["todo"]
     (moved,) = home.json("link", eleven, "--case", THIRD, "--move")
     assert moved["case"] == THIRD
     assert Counter(home.events(eleven))["linked"] == 2
@@ -195,3 +197,59 @@ def test_import_names_every_bad_row_and_takes_none(home: Station, docked: Any, t
     refused = home.run("case", "import", write_csv(tmp_path / "bad.csv", rows), "--json").expect(71)
     assert re.findall(r"(?:^|; )(\d+):", str(refused.error["facts"]["rows"])) == ["3", "4", "5"]
     assert home.value("SELECT count(*) FROM enforcement_case") == before
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"number,title,title\n1,a,b\n", "1: the column title is there twice"),
+        (b"number,titel\n1,a\n", "1: columns must be number, title, officer, from, to"),
+        (b"number,title\n1,a\x00b\n", "2: control characters in the title"),
+        (b'number,title\n1,"a\x1b[2Jb"\n', "2: control characters in the title"),
+        (b"number\nx y z\n", "2: This is not a case number: x y z."),
+        (
+            b"number,officer,from,to\n1,1,1 March,2026-03-02\n",
+            "2: 1 March is not a time like 2026-03-01T09:30",
+        ),
+    ],
+    ids=["twice", "unknown", "nul", "escape", "number", "time"],
+)
+def test_import_says_why(home: Station, tmp_path: Path, text: bytes, reason: str) -> None:
+    table = tmp_path / "table.csv"
+    table.write_bytes(text)
+    assert reason in home.run("case", "import", table).expect(71).err
+
+
+def test_import_takes_a_file_and_nothing_else(home: Station, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", "/dev/null"):
+        assert "no regular file" in home.run("case", "import", path).expect(71).err
+
+
+def test_a_long_table_asks_the_register_for_pages(home: Station, tmp_path: Path) -> None:
+    rows = [
+        {
+            "number": f"T-{index % 1100}",
+            "title": "",
+            "officer": f"{index % 700:06}",
+            "from": "2026-05-01T09:00",
+            "to": "2026-05-01T10:00",
+        }
+        for index in range(1200)
+    ]
+    table = write_csv(tmp_path / "long.csv", rows)
+    before = home.value("SELECT count(*) FROM custody_event")
+    told = home.json("case", "import", table)
+    assert (told["cases"], told["windows"]) == (1100, 1200)
+    assert home.value("SELECT count(*) FROM custody_event") == before + 2300
+    assert home.ok("case", "import", table).text.endswith(
+        "0 cases and 0 windows added; 0 clips linked, 0 to decide.\n"
+    )
+    one = tmp_path / "one.csv"
+    one.write_text("number,officer,from,to\nT-1,000001,2026-05-02T09:00,2026-05-02T10:00\n")
+    assert "0 cases and 1 window added;" in home.ok("case", "import", one).text
+
+
+def test_a_title_is_a_line_of_text(home: Station) -> None:
+    assert "--title" in home.run("case", "add", "T-2000", "--title", "a\nb").expect(2).err
+    home.run("case", "add", "x y z").expect(69)

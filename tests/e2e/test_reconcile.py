@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.bucket import bucket_home
-from tests.support.station import Station, by_path, clip_key, digest_of, make_card, until
+from tests.support.station import Station, by_path, clip_key, digest_of, flip, make_card, until
 from tests.support.store import Store
 
 pytestmark = pytest.mark.slow
@@ -111,6 +111,17 @@ def test_what_lies_where_nobody_says_so(station: Station, tmp_path: Path) -> Non
     told = station.run("reconcile").expect(79)
     assert "Leave it as it is." in told.text
     assert "3 findings are open" in told.err
+
+
+def test_a_copy_of_what_was_found_wrong_is_kept(station: Station, tmp_path: Path) -> None:
+    """It may be the only good one: that the vault shows an object of the right size says nothing."""
+    clip = by_path(station.dock(make_card(tmp_path / "card", FILES)))["a.mp4"]
+    (station.spool / clip["id"]).write_bytes(FILES["a.mp4"])
+    flip(station.object(clip["sha256"]))
+    station.run("verify", "--level", "full").expect(44)
+    station.ok("verify", "--level", "lock")
+    assert kinds(found(station, "--repair")) == {"spool-kept": 1}
+    assert (station.spool / clip["id"]).read_bytes() == FILES["a.mp4"]
 
 
 def test_what_is_said_to_lie_where_it_does_not(station: Station, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from config.errors import SpoolFullError, SpoolUnavailableError, VolumeSwappedError
+from config.errors import SourceVanishedError, SpoolFullError, SpoolUnavailableError, VolumeSwappedError
 from hashing.digest import Algorithm
 from ingest.offload import Offloaded, OffloadRules, offload
 from ingest.source import FolderSource, Skipped
@@ -73,7 +73,7 @@ def swap(source: FolderSource, card: Path, disk: Path) -> None:
     check(take(source, b"small", disk).reading.size == 1000, "and goes on")
     subprocess.run(["umount", "--lazy", str(card)], check=True)
     check(not source.present(), "the card is pulled, its mount point stays")
-    check(refused(VolumeSwappedError, lambda: take(source, b"small", disk)), "and is not the card")
+    check(refused(SourceVanishedError, lambda: take(source, b"small", disk)), "and is not the card")
 
 
 def take(

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.errors import CaseNumberInvalidError
-from metadata.casenumber import MAX_LENGTH, normalise
+from metadata.casenumber import MAX_LENGTH, normalise, require
 
 NORMAL = "苏吴城管罚字〔2026〕第25号"
 
@@ -61,6 +61,17 @@ def test_years_and_numbers_stay_apart() -> None:
 def test_what_is_no_number(written: str) -> None:
     with pytest.raises(CaseNumberInvalidError):
         normalise(written)
+
+
+@pytest.mark.parametrize("written", ["x y z", "ab", "-5", "－5", "1\t2", "1\n2", "罚字第号"])
+def test_no_case_is_added_under_what_does_not_look_like_a_number(written: str) -> None:
+    with pytest.raises(CaseNumberInvalidError):
+        require(written)
+
+
+@pytest.mark.parametrize("written", [" 2026-26 \n", "第二十五号", "case (7)", "苏吴城管罚字[2026]第025号"])
+def test_what_looks_like_a_number(written: str) -> None:
+    assert require(written) == normalise(written)
 
 
 def test_length_counts_after_folding() -> None:

@@ -1,5 +1,6 @@
 """What an SQLite file alone can do: be damaged, be locked, be full, be somebody else's."""
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -98,10 +99,28 @@ def test_a_disk_without_room(register: Register, database: Path) -> None:
 def test_a_file_that_this_user_may_not_write(register: Register, database: Path, mode: int) -> None:
     register.close()
     database.chmod(mode)
-    with opened(database) as other, pytest.raises(RegisterUnavailableError), other.write() as session:
+    with (
+        opened(database) as other,
+        pytest.raises(RegisterUnavailableError) as raised,
+        other.write() as session,
+    ):
         add_officer(session, "nobody")
+    if os.geteuid():  # to root everything is writable
+        assert "read-only for this user" in str(raised.value)
     database.chmod(0o644)
     assert officers(register) == []
+
+
+@only("sqlite")
+def test_an_empty_file_is_a_damaged_register(register: Register, database: Path) -> None:
+    register.close()
+    database.write_bytes(b"")
+    with opened(database) as other:
+        other.require()  # an init may have been cut off
+    database.with_name("engine.db").touch()
+    with opened(database) as other, pytest.raises(RegisterCorruptError, match="empty"):
+        other.require()
+    assert database.read_bytes() == b""
 
 
 @only("sqlite")

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from config.errors import AssignmentOverlapError
+from config.errors import AssignmentOverlapError, RecorderNotFoundError
 from metadata.repo import recorders
 from tests.support.register import AT, RECORDER, add_officer
 
@@ -62,3 +62,12 @@ def test_assignments_do_not_overlap(session: Session, start: int, end: int | Non
         recorders.assign(session, RECORDER, two, *wanted)
     assert caught.value.facts["officer"] == "one"
     assert len(recorders.assignments(session, RECORDER)) == 1
+
+
+def test_what_a_recorder_is_called(session: Session) -> None:
+    first = recorders.ensure_recorder(session, "serial:ABC1234", "ABC1234", "plain", AT)
+    for named in (first.id, "serial:ABC1234", "ABC1234"):
+        assert recorders.get(session, named) is first
+    for named in ("ABC", "serial:", ""):
+        with pytest.raises(RecorderNotFoundError):
+            recorders.get(session, named)
