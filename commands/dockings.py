@@ -28,7 +28,7 @@ _LISTED = 10_000
 @json_option
 @click.pass_context
 def dockings(ctx: click.Context, recorder: str | None, no_seals: bool, as_json: bool) -> None:
-    """Walk the chain of signed inventories and close-outs of each recorder, and show what is missing in it.
+    """Show what is missing in a recorder's chain of dockings. Inventories and close-outs are read.
 
     Shown are numbers that were never seen, files that are gone from a card, clips that never became safe,
     dockings that were taken out or never closed, documents and seals that do not hold, and clocks that

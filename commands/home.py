@@ -171,7 +171,7 @@ def config_show(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def config_categories(ctx: click.Context, as_json: bool) -> None:
-    """List the categories of the retention schedule, what they mean, and how long footage is kept.
+    """List the categories of the retention schedule. It says what they mean, and how long footage is kept.
 
     \b
     Examples:
@@ -218,7 +218,7 @@ def _kept(term: "Term") -> str:
 @json_option
 @click.pass_context
 def config_profiles(ctx: click.Context, as_json: bool) -> None:
-    """List the recorder profiles in the order in which they are tried.
+    """List the recorder profiles. They are tried in this order.
 
     \b
     Examples:

@@ -96,7 +96,7 @@ def show(ctx: click.Context, last: int, clip: str | None, kind: str | None, as_j
 @click.argument("event", type=click.IntRange(0))
 @click.pass_context
 def prove(ctx: click.Context, event: int) -> None:
-    """Print an event with the proof that it stands in the log under the newest checkpoint, as JSON.
+    """Print an event with the proof that it is in the log. It is JSON, under the newest checkpoint.
 
     Whoever gets it checks it without sealdock: docs/formats.md says how.
 
@@ -114,7 +114,7 @@ def prove(ctx: click.Context, event: int) -> None:
 @ledger.command()
 @click.pass_context
 def checkpoint(ctx: click.Context) -> None:
-    """Print the newest checkpoint, signed, with the lines of the witnesses: a C2SP note.
+    """Print the newest signed checkpoint. It is a C2SP note, with the lines of the witnesses.
 
     Signs the log as it is now, if this home has the log's key.
 
@@ -132,7 +132,7 @@ def checkpoint(ctx: click.Context) -> None:
 @json_option
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Compare every row of the register with the log, and the log with every signed checkpoint.
+    """Compare register, log and signed checkpoints. Every row and every event is looked at.
 
     Names rows that were edited, removed or added behind sealdock's back, events likewise, and a history that
     was rewritten since a vault or a witness saw it. Ends with 103 if anything differs.
@@ -216,7 +216,7 @@ def _line(item: "Difference") -> str:
 @json_option
 @click.pass_context
 def publish(ctx: click.Context, as_json: bool) -> None:
-    """Sign the log as it is now and bring what is new of it to the vaults and witnesses. For cron.
+    """Sign the log, and bring what is new of it out. Vaults and witnesses get it. For cron.
 
     Every docking ends with it, too. A vault that does not answer gets it the next time: then this ends with
     that vault's exit code.
@@ -264,7 +264,7 @@ def publish(ctx: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def catch_up(ctx: click.Context, as_json: bool) -> None:
-    """Replay from the vault what a register lacks that was restored from a backup.
+    """Replay from the vault what an old register lacks. It was restored from a backup.
 
     Every event is checked against the newest checkpoint in the vault before anything is written.
 

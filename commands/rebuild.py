@@ -13,7 +13,7 @@ from commands.progress import counting
 @json_option
 @click.pass_context
 def rebuild(ctx: click.Context, from_vault: bool, as_json: bool) -> None:  # noqa: ARG001 - the option says what is done
-    """Make a lost register anew from the vault alone: clips, sightings, seals, cases, tags, events, ledger.
+    """Make a lost register anew from the vault. Clips, seals, cases, tags, events: all of it.
 
     The home needs its settings and keys folder back, and no register, or an empty one. Every event is checked
     against the newest signed checkpoint in the vault. `sealdock verify --level full` checks the seals and the

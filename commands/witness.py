@@ -23,7 +23,7 @@ _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path
 
 @click.group()
 def witness() -> None:
-    """Run a witness: it cosigns logs that only grow, and keeps proof of those that do not."""
+    """Run a witness of logs. It cosigns those that only grow, and keeps proof of those that do not."""
 
 
 @witness.command("init")
@@ -31,7 +31,7 @@ def witness() -> None:
 @click.option("--name", required=True, help="Name of the witness, like witness.example.org/footage.")
 @json_option
 def witness_init(folder: Path, name: str, as_json: bool) -> None:
-    """Make a witness in the new folder DIR: a key of its own, and an empty state.
+    """Make a witness in the new folder DIR. It has a key of its own, and an empty state.
 
     Prints the verifier key, which every agency enters that lets this witness cosign its log. Guard the key
     in the folder, and never bring back an older state: docs/witness.md says why.
@@ -60,7 +60,7 @@ def witness_init(folder: Path, name: str, as_json: bool) -> None:
 @click.option("--origin", help="Origin of the log, if it is another than the name in its key.")
 @json_option
 def witness_add_log(folder: Path, vkey: str, origin: str | None, as_json: bool) -> None:
-    """Serve one more log, whose checkpoints the key VKEY signs; or trust one more key of a log.
+    """Serve one more log, or one more key of a log. VKEY is what signs its checkpoints.
 
     A witness that runs serves it at once. Get the key from the log's agency itself, not over the network.
 
@@ -99,7 +99,7 @@ def witness_add_log(folder: Path, vkey: str, origin: str | None, as_json: bool) 
 @_folder
 @json_option
 def witness_logs(folder: Path, as_json: bool) -> None:
-    """List the logs that are served: size, root and time last cosigned, and evidence against them.
+    """List the logs that are served. Shown are size, root and time last cosigned, and evidence.
 
     \b
     Examples:
@@ -143,7 +143,7 @@ def witness_logs(folder: Path, as_json: bool) -> None:
 @_folder
 @json_option
 def witness_evidence(folder: Path, as_json: bool) -> None:
-    """List the evidence against logs that nobody has dealt with: two signed notes that contradict.
+    """List the open evidence against logs. It is two signed notes that contradict.
 
     Exit code 0 if there is none, 95 otherwise. A case that was dealt with is moved to evidence/answered.
 
@@ -199,7 +199,7 @@ def witness_evidence(folder: Path, as_json: bool) -> None:
 def witness_serve(
     folder: Path, listen: str, tls_certificate: Path | None, tls_key: Path | None, behind_proxy: bool
 ) -> None:
-    """Answer logs and auditors over HTTP (C2SP tlog-witness), until stopped.
+    """Answer logs and auditors over HTTP, until stopped. It speaks C2SP tlog-witness.
 
     Every option can come from the environment, too: SEALDOCK_WITNESS_LISTEN and so on.
 

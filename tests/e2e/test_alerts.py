@@ -75,7 +75,7 @@ def test_what_is_no_alert(alarmed: tuple[Station, dict[str, Any]]) -> None:
 
 def test_every_kind_of_alert_has_its_words() -> None:
     found = set()
-    for path in (ROOT / "jobs").glob("*.py"):
+    for path in (ROOT / "jobs").rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         constants = {
             node.targets[0].id: node.value.value
