@@ -35,6 +35,8 @@ UNSEEN = {
     "preflight",
     "reconciled",
     "copied",
+    "caught-up",
+    "rebuilt",
 }
 """What the station's life does not bring about; everything else must have been seen."""
 
