@@ -123,9 +123,10 @@ class Bucket:
     def keys(self, prefix: str, after: str = "") -> Iterator[str]:
         """List keys that have a version, whether a delete marker lies on top or not; ascending, each once."""
         last = None
-        for page in self._pages(self.full(prefix), self.full(after) if after else ""):
+        start = self.full(after) if after else ""
+        for page in self._pages(self.full(prefix), start):
             for row in page.get("Versions", []):
-                if row["Key"] != last:
+                if row["Key"] != last and row["Key"] > start:  # some stores begin with the mark itself
                     last = row["Key"]
                     yield last.removeprefix(self.prefix)
 

@@ -19,7 +19,7 @@ STATEMENTS = (
     "UPDATE {table} SET {key} = {key}",
     "DELETE FROM {table}",
     "TRUNCATE {table} CASCADE",
-    "INSERT INTO {table} SELECT * FROM {table} ON CONFLICT ({key}) DO UPDATE SET {key} = EXCLUDED.{key}",
+    "INSERT INTO {table} SELECT * FROM {table} ON CONFLICT ({unique}) DO UPDATE SET {key} = EXCLUDED.{key}",
     "ALTER TABLE {table} DISABLE TRIGGER ALL",
     "DROP TRIGGER {trigger} ON {table}",
     "ALTER TABLE {table} ADD COLUMN more text",
@@ -48,12 +48,9 @@ def test_truncate_is_refused_to_the_owner(full: Session, table: str) -> None:
 @pytest.mark.parametrize("table", APPEND_ONLY)
 @only("postgresql", of="module_place")
 def test_an_insert_that_would_update_is_refused_to_the_owner(full: Session, table: str) -> None:
-    key = KEYS[table][0][0]
-    refused(
-        full,
-        table,
-        f"INSERT INTO {table} SELECT * FROM {table} ON CONFLICT ({key}) DO UPDATE SET {key} = EXCLUDED.{key}",
-    )
+    key, unique = KEYS[table][0][0], ", ".join(KEYS[table][0])
+    change = f"ON CONFLICT ({unique}) DO UPDATE SET {key} = EXCLUDED.{key}"
+    refused(full, table, f"INSERT INTO {table} SELECT * FROM {table} {change}")
     refused(
         full,
         table,
@@ -66,7 +63,8 @@ def test_an_insert_that_would_update_is_refused_to_the_owner(full: Session, tabl
 @pytest.mark.parametrize("table", APPEND_ONLY)
 @only("postgresql", of="module_place")
 def test_the_application_may_not(used: Register, table: str, statement: str) -> None:
-    made = statement.format(table=table, key=KEYS[table][0][0], trigger=f"{table}_no_change")
+    key, unique = KEYS[table][0][0], ", ".join(KEYS[table][0])
+    made = statement.format(table=table, key=key, unique=unique, trigger=f"{table}_no_change")
     with pytest.raises(RegisterRefusedError) as raised, used.write() as session:
         session.execute(text(made))
     assert not raised.value.retriable

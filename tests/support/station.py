@@ -287,7 +287,13 @@ def _stored(station: Station) -> list[str]:
     """Return the originals' keys; check that vault, lock records and register tell of the same objects."""
     keys = station.stored_keys()
     noted = station.rows("SELECT key, kind, sha256, size, confirmation FROM stored_version ORDER BY key")
-    assert [row[0] for row in noted] == keys
+    # A process that is killed between a put and its note leaves an object of the ledger that no later
+    # publication names: a smaller part of the same log, which harms nobody.
+    own = ("events/", "ledger/")
+    assert [row[0] for row in noted if not row[0].startswith(own)] == [
+        key for key in keys if not key.startswith(own)
+    ]
+    assert {row[0] for row in noted} <= set(keys)
     for key, _, digest, size, confirmation in noted:
         path = station.vault / key
         assert (path.stat().st_size, digest_of(path)) == (size, digest), key
