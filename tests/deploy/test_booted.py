@@ -17,7 +17,14 @@ from tests.support.station import ROOT, digest_of, flip, thaw, until
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 HOME = "/var/lib/sealdock"
-TIMERS = ("sealdock-verify", "sealdock-verify-locks", "sealdock-locks-roll", "sealdock-timestamps")
+TIMERS = (
+    "sealdock-verify",
+    "sealdock-verify-locks",
+    "sealdock-locks-roll",
+    "sealdock-ledger-publish",
+    "sealdock-ledger-check",
+    "sealdock-timestamps",
+)
 HOOK = '#!/bin/sh\ncat >>/run/alarms/"$1"\n'
 FILES = {"DCIM/100SEALD/SEAL0001.MP4": b"first", "DCIM/100SEALD/SEAL0002.MP4": bytes(300_000)}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ledger_home import PUBLISHED as LEDGER
 from tests.support.pair import KILLED
 from tests.support.station import Station, clip_key, digest_of, make_card
 from tests.support.store import Store
@@ -50,7 +51,7 @@ def test_a_folder_and_a_bucket(store: Store, wire: Wire, station: Station, tmp_p
             assert head["ObjectLockRetainUntilDate"] >= datetime.fromisoformat(until).replace(tzinfo=UTC)
         return len(rows)
 
-    assert locked() == 2 * 3 + 4
+    assert locked() == 2 * 3 + 4 + LEDGER
     assert both.json("verify", "--level", "full")["ok"]
     # The line is cut: clips wait, and go on when it is mended.
     wire.cut()
@@ -89,7 +90,7 @@ def test_an_old_home_is_copied_to_a_bucket(store: Store, station: Station, tmp_p
     assert killed.run("vault", "copy").code == -signal.SIGKILL
     assert both.json("vault", "copy")["remaining"] == 0
     query = "SELECT count(*) FROM stored_version WHERE vault = 'second' AND confirmed_at IS NOT NULL"
-    assert both.value(query) == 2 * 3 + 4
+    assert both.value(query) == 2 * 3 + 4 + LEDGER
     assert both.json("status")["second_vault"]["confirmed_by"] == {"checksum": 2}
     assert both.json("verify", "--level", "full")["ok"]
     assert both.json("status")["second_vault"]["confirmed_by"] == {"full": 2}

@@ -63,7 +63,7 @@ def stick(folder: Path, content: Path) -> Iterator[str]:
 @pytest.mark.root
 @fault(
     "The card is unmounted by force (`umount -l`) while a clip is copied, and put in again",
-    "`dock` 33, missing_at_unplug (`volume-swapped`) → `dock` 0, all safe",
+    "`dock` 33, missing_at_unplug (`source-vanished`) → `dock` 0, all safe",
 )
 def test_a_lazy_unmount(station: Station, tmp_path: Path, story: Story) -> None:
     content = make_card(tmp_path / "content", {f"clip{n}.mp4": bytes([n]) * 70_000_000 for n in range(3)})

@@ -6,6 +6,10 @@ from typing import Any
 from tests.support.footage import FIRST, OFFICER
 from tests.support.station import Station, make_card
 
+PUBLISHED = 6
+"""Objects that publishing the log after a docking of two clips brings: two bundles of theirs and one of the
+register, a tile, its entries, the checkpoint."""
+
 
 def live(station: Station, folder: Path, video: bytes) -> Station:
     """Let something of everything happen in a home."""
