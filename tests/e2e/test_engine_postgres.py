@@ -80,7 +80,8 @@ def test_a_killed_docking_goes_on_and_nobody_elses(
     assert docked["docking"] == docking
     assert {clip["state"] for clip in docked["clips"]} == {"released"}
     assert north.value("SELECT count(*) FROM docking") == 1
-    once = "SELECT max(n) FROM (SELECT count(*) AS n FROM custody_event GROUP BY clip_id, kind)"
+    once = "SELECT max(n) FROM (SELECT count(*) AS n FROM custody_event"
+    once += " WHERE clip_id IS NOT NULL GROUP BY clip_id, kind) AS each"
     assert north.value(once) == 1
     assert north.json("verify", "--level", "full")["failed"] == []
     found = {row[1:] for row in workflows(engine, north)}
