@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from config.errors import ObjectMissingError
 from hashing.digest import Digest
+from jobs.ledger import parts
 from metadata.models import Clip, Derivative, Docking, Seal, SealTimestamp, Station, StoredKind, StoredObject
+from metadata.repo import ledger
 from metadata.states import ENDED, ClipState
 from storage import layout
 from storage.vault import Vault
 
-_LONGEST_MANIFEST = 16 << 20
+_LONGEST_DOCUMENT = 16 << 20
 _SEALS_LOOKED_AT = 16
 
 
@@ -50,10 +52,30 @@ def identify(session: Session, key: str) -> Known | None:
     return None
 
 
-def of_another_station(session: Session, vault: Vault, key: str) -> bool:
-    """Tell whether a document in the vault says that another station stored the bytes at ``key``."""
+def identify_ledger(session: Session, origin: str, vault: str, key: str) -> Known | None:
+    """Return what the register's log, ``origin``, has at a key in a vault; None if nothing.
+
+    ``busy``: the vault is not said to hold the log so far, and the next publication will see to it.
+    """
+    part = parts.at(session, origin, key)
+    if part is None:
+        return None
+    standing = ledger.standing(session, vault)
+    busy = standing is None or standing.published < part.end
+    return Known(part.kind, Digest.sha256(part.data).hex, clip=part.clip, busy=busy, data=part.data)
+
+
+def of_another_station(session: Session, origin: str, vault: Vault, key: str) -> bool:
+    """Tell whether a document in the vault says that another station stored the bytes at ``key``.
+
+    ``origin`` is the log of this register.
+    """
     ours = set(session.scalars(select(Station.id)))
     room, _, rest = key.partition("/")
+    if room == "ledger":
+        return layout.is_of_log(key) and not key.startswith(layout.ledger_prefix(origin))
+    if room == "events":
+        return _member(vault, key, "origin") not in {origin, None}
     if room == "dockings":
         return rest.partition("/")[0] not in ours
     if room == "seals":
@@ -72,12 +94,19 @@ def of_another_station(session: Session, vault: Vault, key: str) -> bool:
 
 
 def _station_of(vault: Vault, key: str) -> str | None:
+    return _member(vault, key, "docking", "station")
+
+
+def _member(vault: Vault, key: str, *path: str) -> str | None:
+    """Return what a JSON document in the vault says there; None if it says nothing."""
     versions = [version for version in vault.versions(key) if not version.marker]
     if versions:
         with suppress(ValueError, TypeError, KeyError, ObjectMissingError, OSError):
             with vault.open(key, versions[-1].version) as file:
-                manifest = json.loads(file.read(_LONGEST_MANIFEST))
-            return str(manifest["docking"]["station"])
+                value = json.loads(file.read(_LONGEST_DOCUMENT))
+            for name in path:
+                value = value[name]
+            return str(value)
     return None
 
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from config.errors import ObjectMissingError, SealdockError
 from hashing.digest import Digest
@@ -21,7 +22,7 @@ from jobs import mending
 from jobs.copies import clip_of_copy
 from jobs.engine import unfinished_dockings
 from jobs.findings import MEANINGS, Finding, Kind
-from jobs.identifying import identify, of_another_station
+from jobs.identifying import Known, identify, identify_ledger, of_another_station
 from jobs.node import MAIN, Node, Store
 from metadata.models import Clip, Docking
 from metadata.repo import dockings, integrity, objects
@@ -111,13 +112,13 @@ class Reconciliation:
     def _judge(self, store: Store, difference: Difference) -> Iterator[Finding]:
         key, version = difference.key, difference.version
         with self.node.register.read() as session:
-            known = identify(session, key)
+            known = self._identify(session, store, key)
             if known is not None and (known.busy or (known.docking and self._works_on({known.docking}))):
                 return
             if difference.kind is Differs.ORPHAN and known is None:
                 if key.startswith("derived/"):
                     return  # made from a clip: `derive` finds it when it makes it again
-                if of_another_station(session, store.vault, key):
+                if of_another_station(session, self.node.log.origin, store.vault, key):
                     self.of_others += 1
                     return
         kind = {
@@ -144,6 +145,11 @@ class Reconciliation:
         else:
             yield finding
 
+    def _identify(self, session: Session, store: Store, key: str) -> Known | None:
+        if key.startswith(("events/", "ledger/")):
+            return identify_ledger(session, self.node.log.origin, store.name, key)
+        return identify(session, key)
+
     @staticmethod
     def _is(store: Store, difference: Difference, sha256: str) -> bool:
         try:
@@ -158,7 +164,7 @@ class Reconciliation:
             finding = Finding(Kind.TEMP_FILE, item.id, vault=store.name)
         else:
             with self.node.register.read() as session:
-                known = identify(session, item.key)
+                known = self._identify(session, store, item.key)
             if known is not None and known.busy:
                 return
             age = self.node.clock.now() - item.begun_at

@@ -23,6 +23,7 @@ MAX_SEGMENT = 200
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=-]*")
 
 _EVENTS = re.compile(r"events/[^/]+/([0-9]{12,18})-([0-9]{12,18})\.json", re.ASCII)
+_OF_LOG = re.compile(r"ledger/[^/]+/[^/]+/(?:tile|checkpoints|cosignatures)/", re.ASCII)
 _SIZE_DIGITS = 20
 
 
@@ -136,12 +137,22 @@ def events_range(key: str) -> tuple[int, int] | None:
 
 def ledger_key(origin: str, path: str) -> str:
     """Key of a tile or an entry bundle, ``path`` as C2SP tlog-tiles names it: ``ledger/<origin>/<path>``."""
-    return check_key(f"ledger/{origin}/{path}")
+    return check_key(f"{ledger_prefix(origin)}{path}")
+
+
+def ledger_prefix(origin: str) -> str:
+    """Return what the keys of a log begin with, but for its event bundles."""
+    return f"ledger/{origin}/"
+
+
+def is_of_log(key: str) -> bool:
+    """Tell whether a key is one of some log: ``ledger/<name>/<log id>/…``."""
+    return _OF_LOG.match(key) is not None
 
 
 def checkpoints_prefix(origin: str) -> str:
     """Return what the keys of a log's checkpoints begin with."""
-    return f"ledger/{origin}/checkpoints/"
+    return f"{ledger_prefix(origin)}checkpoints/"
 
 
 def checkpoint_key(origin: str, size: int) -> str:
@@ -157,7 +168,7 @@ def checkpoint_size(key: str) -> int | None:
 
 def cosignature_key(origin: str, size: int, witness: bytes) -> str:
     """Key of a witness's line, by its key id: ``ledger/<origin>/cosignatures/<size>/<hex>``."""
-    return check_key(f"ledger/{origin}/cosignatures/{size:020d}/{witness.hex()}")
+    return check_key(f"{ledger_prefix(origin)}cosignatures/{size:020d}/{witness.hex()}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from config.errors import LedgerForeignError
-from jobs.ledger import publishing, reading
+from jobs.ledger import reading
+from jobs.ledger.parts import SCHEMA
 from jobs.ledger.writing import Progress
 from storage import layout
 from storage.vault import Vault
@@ -75,7 +76,7 @@ def _bundle(vault: Vault, key: str, origin: str) -> list[tuple[int, bytes, bytes
     """Return the events of one bundle. Raises LedgerForeignError for what is none of this log."""
     try:
         value = json.loads(reading.read(vault, key))
-        if (value["schema"], value["origin"]) != (publishing.SCHEMA, origin):
+        if (value["schema"], value["origin"]) != (SCHEMA, origin):
             return []  # of another log, which may share the vault
         return [
             (int(item["sequence"]), item["body"].encode("utf-8"), base64.b64decode(item["salt"]))

@@ -66,7 +66,7 @@ class RowWriter:
         largest = 0
         for prefix, kind in (
             ("events/", StoredKind.EVENTS),
-            (f"ledger/{its_log.origin}/", StoredKind.LEDGER),
+            (layout.ledger_prefix(its_log.origin), StoredKind.LEDGER),
         ):
             for key in store.vault.keys(prefix):
                 found = [version for version in store.vault.versions(key) if not version.marker]

@@ -83,6 +83,18 @@ def by_subject(session: Session, first: int, end: int) -> Iterator[Logged]:
         yield Logged(*row)
 
 
+def of_subject(session: Session, clip: str | None, first: int, end: int) -> Iterator[Logged]:
+    """Walk the events of one clip, or of none, from ``first`` to before ``end``, in order."""
+    query = (
+        select(CustodyEvent.sequence, CustodyEvent.clip_id, CustodyEvent.body, CustodyEvent.salt)
+        .where(CustodyEvent.sequence >= first, CustodyEvent.sequence < end, CustodyEvent.clip_id == clip)
+        .order_by(CustodyEvent.sequence)
+        .execution_options(yield_per=_PAGE)
+    )
+    for row in session.execute(query):
+        yield Logged(*row)
+
+
 def checkpoint(session: Session, at_size: int) -> bytes | None:
     """Return the note that was signed at a size."""
     found = session.get(LedgerCheckpoint, at_size)
