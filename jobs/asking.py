@@ -1,19 +1,58 @@
 """Ask something that may be slow or away, without waiting long and without asking too often."""
 
+import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
-from config.errors import SealdockError
+from config.errors import SealdockError, VaultUnavailableError
+from config.messages import Phrase, mark
+from hashing.digest import Digest
 from metadata.clock import now_utc
+from storage import layout
+from storage.vault import Vault
 
 _Value = TypeVar("_Value")
 
+_PATIENCE_SECONDS = 10.0
 _SHARE = 20
 """An answer that took long to get is kept for so many times as long: asking costs 5 % of the time at most."""
+
+
+def in_time(vault: Vault, ask: Callable[[], _Value]) -> _Value:
+    """Ask a vault in a thread: a line that is half open keeps no command waiting for its minutes.
+
+    Raises what ``ask`` raises, and VaultUnavailableError if it has not ended after ten seconds.
+    """
+    answers: queue.SimpleQueue[tuple[_Value, None] | tuple[None, BaseException]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put((ask(), None))
+        except BaseException as error:  # noqa: BLE001 - whoever asked gets it
+            answers.put((None, error))
+
+    threading.Thread(target=run, name="sealdock-ask-vault", daemon=True).start()
+    try:
+        value, error = answers.get(timeout=_PATIENCE_SECONDS)
+    except queue.Empty:
+        problem = Phrase(mark("it does not answer in time"))
+        raise VaultUnavailableError(vault=vault.url, problem=problem) from None
+    if error is not None:
+        raise error
+    return cast("_Value", value)
+
+
+def vault_problem(vault: Vault) -> VaultUnavailableError | None:
+    """Ask a vault something small: one that is away should be known before the next recorder comes."""
+    try:
+        in_time(vault, lambda: vault.versions(layout.clip_key(Digest.sha256(b""))))
+    except VaultUnavailableError as error:
+        return error
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,11 @@ from config.errors import (
     RegisterError,
     SealdockError,
     SourceForbiddenError,
-    VaultUnavailableError,
 )
-from hashing.digest import Digest
 from ingest.names import to_uri
 from ingest.source import FolderSource
 from jobs.acceptance import Unknown
+from jobs.asking import vault_problem
 from jobs.docking import docking
 from jobs.engine import DOCKINGS, Client, Executor, is_free, is_ready
 from jobs.node import Node
@@ -30,7 +29,6 @@ from metadata.models import Docking, Outcome, Progress, Recorder
 from metadata.repo import clips, dockings, doubts
 from metadata.repo.clips import ClipRecord
 from metadata.states import ENDED, SAFE, ClipState
-from storage import layout
 
 ShowProgress = Callable[[str, int, int, dict[str, int]], None]
 """Called with the docking's id, bytes done, bytes in all, and the number of clips in each state."""
@@ -272,10 +270,13 @@ def _look(node: Node, docking_id: str) -> _Standing | None:
 
 
 def _stands_still(node: Node, current: _Standing) -> bool:
-    """Tell whether every clip that is under way waits for something outside."""
+    """Tell whether every clip that is under way waits for something outside.
+
+    One that is on its way to a vault that no longer says a word does so, too: requests take minutes to fail.
+    """
     waiting = current.states.get(ClipState.WAITING.value, 0)
     rest = sum(n for state, n in current.states.items() if ClipState(state) not in _WAITING_OR_ENDED)
-    return rest == 0 or waiting >= node.settings.docking.parallel
+    return rest == 0 or waiting >= node.settings.docking.parallel or _vault_problem(node) is not None
 
 
 def _drain(node: Node, executor: Executor, own: str, on_progress: ShowProgress | None) -> None:
@@ -334,10 +335,6 @@ def standing(node: Node, docking_id: str, *, unfinished: bool, reread: bool) -> 
 
 
 def _vault_problem(node: Node) -> SealdockError | None:
-    """Ask every vault that has to hold the clips for something, and return the first one's error."""
-    for store in node.required:
-        try:
-            store.vault.versions(layout.clip_key(Digest.sha256(b"")))
-        except VaultUnavailableError as error:
-            return error
-    return None
+    """Return why a vault that has to hold the clips does not answer."""
+    problems = (vault_problem(store.vault) for store in node.required)
+    return next((problem for problem in problems if problem is not None), None)

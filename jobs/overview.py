@@ -3,15 +3,14 @@
 import dataclasses
 from typing import Any
 
-from config.errors import SandboxError, VaultUnavailableError
+from config.errors import SandboxError
 from config.times import spelled
-from hashing.digest import Digest
 from jobs import spooling
+from jobs.asking import vault_problem
 from jobs.ledger.overview import lag
 from jobs.node import MAIN, SECOND, Node
 from metadata import roles
 from metadata.repo import clips, dockings, holds, integrity, objects, seals
-from storage import layout
 from storage.vault import Vault
 
 _ALERTS_SHOWN = 10
@@ -57,7 +56,7 @@ def overview(node: Node) -> dict[str, Any]:
         "not_after": spelled(expires),
         "expires_soon": expires - clock.at <= warning,
     }
-    found["vault_problem"] = _vault_problem(node.vault)
+    found["vault_problem"] = _problem(node.vault)
     found["second_vault"] = _second_vault(node)
     found["register"] = {"engine": node.register.engine} | dataclasses.asdict(roles.ownership(node.register))
     found["spool"] = _spool(node) | {"high": found.pop("spool_high")}
@@ -77,17 +76,13 @@ def _second_vault(node: Node) -> dict[str, Any] | None:
         "required": node.settings.second_vault.required,
         "lacks": lacks,
         "confirmed_by": confirmed_by,
-        "problem": _vault_problem(node.second),
+        "problem": _problem(node.second),
     }
 
 
-def _vault_problem(vault: Vault) -> str | None:
-    """Ask a vault something small: one that is away should be known before the next recorder comes."""
-    try:
-        vault.versions(layout.clip_key(Digest.sha256(b"")))
-    except VaultUnavailableError as error:
-        return str(error)
-    return None
+def _problem(vault: Vault) -> str | None:
+    problem = vault_problem(vault)
+    return None if problem is None else str(problem)
 
 
 def _spool(node: Node) -> dict[str, Any]:

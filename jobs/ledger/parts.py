@@ -12,6 +12,7 @@ from itertools import groupby
 from sqlalchemy.orm import Session
 
 from hashing import canonical, tiles
+from hashing.log import TILE_HEIGHT
 from hashing.notes import Vkey
 from hashing.tiles import Bundle, Tile, TileError
 from metadata import events
@@ -51,7 +52,9 @@ def added(session: Session, origin: str, start: int, size: int) -> Iterator[Part
 def checkpoint(session: Session, origin: str, size: int) -> Part | None:
     """Return the checkpoint that was signed at a size."""
     note = ledger.checkpoint(session, size)
-    return note and Part(layout.checkpoint_key(origin, size), note, StoredKind.LEDGER, size)
+    if note is None:
+        return None
+    return Part(layout.checkpoint_key(origin, size), note, StoredKind.LEDGER, size)
 
 
 def cosignatures(session: Session, origin: str, size: int) -> list[Part]:
@@ -156,4 +159,4 @@ def _entries(origin: str, entries: Bundle, session: Session) -> Part:
 def _reach(part: Tile | Bundle) -> int:
     """Return how many leaves a log has at least that has this tile or bundle."""
     level = part.level if isinstance(part, Tile) else 0
-    return (part.first + part.width) << (tiles.TILE_HEIGHT * level)
+    return (part.first + part.width) << (TILE_HEIGHT * level)

@@ -6,11 +6,6 @@ numbers. One that has as many, but another root, was rewritten. In both cases no
 nobody answers, work goes on and it is written down since when the log is unchecked.
 """
 
-import queue
-import threading
-from collections.abc import Callable
-from typing import TypeVar
-
 from config.errors import (
     LedgerBehindError,
     LedgerForeignError,
@@ -21,6 +16,7 @@ from config.errors import (
 )
 from hashing import log
 from hashing.checkpoint import Checkpoint
+from jobs.asking import in_time
 from jobs.ledger import reading, witnessing
 from jobs.ledger.witnessing import Witness
 from jobs.node import Node, Store
@@ -29,8 +25,6 @@ from metadata.repo import integrity, ledger
 from metadata.repo.ledger import Hashes
 
 ALERT = "ledger"
-_PATIENCE_SECONDS = 10.0
-_Found = TypeVar("_Found")
 
 
 def compare(node: Node) -> None:
@@ -66,7 +60,7 @@ def compare_vault(node: Node, store: Store) -> bool:
     with node.register.read() as session:
         known = ledger.standing(session, store.name)
     try:
-        kept = _in_time(store, lambda: reading.newest(store.vault, node.log, known.size if known else 0))
+        kept = in_time(store.vault, lambda: reading.newest(store.vault, node.log, known.size if known else 0))
         if kept is not None:
             require(node, kept.checkpoint, holder=store.vault.url, key=kept.key)
     except (VaultUnavailableError, ObjectMissingError) as error:
@@ -77,26 +71,6 @@ def compare_vault(node: Node, store: Store) -> bool:
         raise
     note(node, store.name, size=0 if kept is None else kept.checkpoint.size)
     return True
-
-
-def _in_time(store: Store, ask: Callable[[], _Found]) -> _Found:
-    """Ask a vault in a thread: a line that is half open keeps no command waiting for its minute."""
-    answers: queue.SimpleQueue[_Found | BaseException] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put(ask())
-        except BaseException as error:  # noqa: BLE001 - whoever asked gets it
-            answers.put(error)
-
-    threading.Thread(target=run, name="sealdock-compare", daemon=True).start()
-    try:
-        found = answers.get(timeout=_PATIENCE_SECONDS)
-    except queue.Empty:
-        raise VaultUnavailableError(vault=store.vault.url, problem="it does not answer in time") from None
-    if isinstance(found, BaseException):
-        raise found
-    return found
 
 
 def alarm(node: Node, holder: str, error: SealdockError) -> None:

@@ -134,6 +134,21 @@ def test_a_half_open_line(scene: Scene, wire: Wire, story: Story) -> None:
 
 
 @fault(
+    "The store takes connections and never says a word; then it does again",
+    "`dock` 33, sealed → `status` 0 → `dock` 0, all safe",
+)
+def test_a_silent_store(scene: Scene, wire: Wire, story: Story) -> None:
+    """What was safe already and what is new: neither keeps the officer for the minutes that a request takes."""
+    wire.deaf = 1_000
+    story.docked(scene.station.run("dock", scene.card, "--json", SEALDOCK_DOCKING_PATIENCE_SECONDS="2"))
+    status = story.ran("status", scene.station.run("status", "--json"))
+    assert "does not answer in time" in status.json["vault_problem"]
+    wire.mend()
+    story.docked(scene.station.run("dock", scene.card, "--json"))
+    story.ends(scene)
+
+
+@fault(
     "The line is cut at one place after another of an upload, and `dock` repeated",
     "`dock`, cut off 5 times: waiting (`vault-unavailable`) → `dock` 0, all safe → no alert",
 )
