@@ -19,6 +19,7 @@ class Kind(StrEnum):
     MISSING = "missing"
     MISSING_HERE = "missing-here"
     DOCUMENT_MISSING = "document-missing"
+    OLDER_LOST = "older-version-lost"
     SIZE = "size"
     LOCK_MISSING = "lock-missing"
     LOCK_SHORT = "lock-short"
@@ -87,6 +88,11 @@ MEANINGS: dict[Kind, Meaning] = {
     Kind.DOCUMENT_MISSING: Meaning(
         mark("The register names a document that the vault does not hold, and has its signed bytes itself."),
         mark("Have it stored again from the register: --repair does it. Find out how it was lost."),
+        repair=True,
+    ),
+    Kind.OLDER_LOST: Meaning(
+        mark("The vault lost a version whose bytes were stored again: the newer version is there."),
+        mark("Have it written down as lost: --repair does it. Find out how it was lost."),
         repair=True,
     ),
     Kind.SIZE: Meaning(

@@ -10,7 +10,7 @@ from ulid import ULID
 
 from config.errors import DigestMismatchError, ObjectMissingError
 from hashing.digest import Digest
-from jobs import closing, copies, copying
+from jobs import closing, copies, copying, superseding
 from jobs.identifying import Known
 from jobs.node import Node, Store
 from jobs.verdict import Verdict
@@ -43,12 +43,22 @@ def adopt(node: Node, store: Store, known: Known, key: str, version: str, *, don
     note(node, done, known.clip, known.docking, {"vault": store.name, "key": key, "version": version})
 
 
+def note_lost(node: Node, store: Store, known: Known | None, key: str, version: str) -> str | None:
+    """Write down that a vault lost an older version of a key; return in a word why not."""
+    if not superseding.note_lost(node, store, [key]):
+        return "changed-meanwhile"
+    clip, docking = (None, None) if known is None else (known.clip, known.docking)
+    note(node, "noted-as-lost", clip, docking, {"vault": store.name, "key": key, "version": version})
+    return None
+
+
 def put_back(node: Node, store: Store, known: Known, key: str) -> None:
     """Store a document again that the vault has lost, from the register, locked as its clip asks."""
     if known.data is None:
         raise ValueError(f"the register does not hold what belongs at {key}")
     put = store.vault.put_bytes(key, known.data, lock_until=_policy(node, known))
     adopt(node, store, known, key, put.version, done="stored-again")
+    superseding.note_lost(node, store, [key])
 
 
 def bring(node: Node, store: Store, key: str) -> None:
@@ -59,6 +69,7 @@ def bring(node: Node, store: Store, key: str) -> None:
     with node.register.read() as session:
         row = objects.newest_at(session, store.name, [key])[key]
     copying.bring(node, store, [row], copies.MEND)
+    superseding.note_lost(node, store, [key])
 
 
 def lock_again(node: Node, store: Store, key: str, version: str) -> None:

@@ -29,6 +29,7 @@ from jobs.copying import bring
 from jobs.node import MAIN, Node, Store
 from jobs.sealed import with_seal
 from jobs.storing import documents, lock_until
+from jobs.superseding import note_lost
 from jobs.verdict import Verdict
 from metadata import events
 from metadata.events import EventKind
@@ -217,6 +218,7 @@ def _restore(
         for version, kind, digest, how in found:
             stored = Stored(version, kind, digest.hex, how.value)
             objects.note_stored(session, store.name, stored, at, confirmed=True)
+    note_lost(node, store, [version.key for version, _, _ in put])
 
 
 def _original(

@@ -136,14 +136,31 @@ class Reconciliation:
             yield self._mend(finding, lambda: mending.adopt(self.node, store, known, key, version))
         elif kind in {Kind.LOCK_MISSING, Kind.LOCK_SHORT}:
             yield self._mend(finding, lambda: mending.lock_again(self.node, store, key, version))
-        elif kind is Kind.MISSING and known is not None and known.data is not None:
-            finding = replace(finding, kind=Kind.DOCUMENT_MISSING)
-            yield self._mend(finding, lambda: mending.put_back(self.node, store, known, key))
-        elif kind is Kind.MISSING and len(self.stores) > 1:
-            finding = replace(finding, kind=Kind.MISSING_HERE)
-            yield self._mend(finding, lambda: mending.bring(self.node, store, key))
+        elif kind is Kind.MISSING:
+            yield self._missing(store, finding, known)
         else:
             yield finding
+
+    def _missing(self, store: Store, finding: Finding, known: Known | None) -> Finding:
+        key, version = finding.what, finding.detail
+        if self._is_older(store, key, version):
+            finding = replace(finding, kind=Kind.OLDER_LOST)
+            return self._mend(finding, lambda: mending.note_lost(self.node, store, known, key, version))
+        if known is not None and known.data is not None:
+            finding = replace(finding, kind=Kind.DOCUMENT_MISSING)
+            return self._mend(finding, lambda: mending.put_back(self.node, store, known, key))
+        if len(self.stores) > 1:
+            finding = replace(finding, kind=Kind.MISSING_HERE)
+            return self._mend(finding, lambda: mending.bring(self.node, store, key))
+        return finding
+
+    def _is_older(self, store: Store, key: str, version: str) -> bool:
+        """Tell whether the register names a newer version of a key, and the vault shows that one."""
+        with self.node.register.read() as session:
+            newest = objects.versions_at(session, store.name, key)[-1].version
+        return newest != version and any(
+            found.version == newest and not found.marker for found in store.vault.versions(key)
+        )
 
     def _identify(self, session: Session, store: Store, key: str) -> Known | None:
         if key.startswith(("events/", "ledger/")):

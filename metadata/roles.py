@@ -31,6 +31,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "signing_key": ("retired_at",),
     "stored_version": (
         "lock_mode", "lock_until", "held", "confirmation", "confirmed_at", "checked_at", "verified_at",
+        "lost_at",
     ),
 }  # fmt: skip
 """Columns that change, by table. What a clip is called and whose it is stays as it was first seen."""

@@ -136,4 +136,6 @@ class StoredVersion(Base):
     """When an integrity run last asked for presence and lock."""
     verified_at: Mapped[datetime | None] = mapped_column(index=True)
     """When one last read and hashed it, or a part of it (levels sample and full)."""
+    lost_at: Mapped[datetime | None]
+    """When the vault was found not to hold it any more, while a newer version of the same key was there."""
     created_at: Mapped[datetime]

@@ -25,11 +25,11 @@ def ending(
 ) -> list[StoredVersion]:
     """Return the versions whose locks end before a date, the soonest first, a page at a time.
 
-    ``before``: None for all. ``after``: the last version of the page before. Versions without a lock come
-    first.
+    Without those that were lost; those without a lock come first. ``before``: None for all. ``after``: the
+    last version of the page before.
     """
     date, key = StoredVersion.lock_until, StoredVersion.id
-    query = select(StoredVersion).where(StoredVersion.vault == vault)
+    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.lost_at.is_(None))
     if before is not None:
         query = query.where(or_(date.is_(None), date < before))
     if after is not None and after.lock_until is None:

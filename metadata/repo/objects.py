@@ -21,6 +21,8 @@ _AT_KEYS = select(StoredVersion).where(
 )
 _BY_AGE = _AT_KEYS.order_by(StoredVersion.id)
 
+_KEPT = StoredVersion.lost_at.is_(None)
+
 FULL = "full"
 """Every byte was read back and hashed (storage.confirm.Confirmation; storage lies above this room)."""
 
@@ -130,6 +132,7 @@ def note_all_stored(
         else:
             row.lock_mode = str(found.lock_mode)
             row.lock_until = found.lock_until
+            row.lost_at = None
             if row.confirmation != FULL:
                 row.confirmation = stored.confirmation
         rows.append(row)
@@ -153,16 +156,16 @@ def newest_at(session: Session, vault: str, keys: Iterable[str]) -> dict[str, St
 
 
 def versions_at(session: Session, vault: str, key: str) -> list[StoredVersion]:
-    """Return all versions the register holds of a key, oldest first."""
-    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.key == key)
+    """Return all versions the register holds of a key, but for those that were lost, oldest first."""
+    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.key == key, _KEPT)
     return list(session.scalars(query.order_by(StoredVersion.id)))
 
 
 def below(session: Session, vault: str, keys: Iterable[str], prefix: str) -> list[StoredVersion]:
-    """Return all versions the register holds of some keys, and of every key with a prefix, oldest first."""
+    """Return the versions of some keys, and of every key with a prefix, but for lost ones, oldest first."""
     beside = StoredVersion.key.startswith(prefix, autoescape=True)
     query = select(StoredVersion).where(
-        StoredVersion.vault == vault, StoredVersion.key.in_(sorted(keys)) | beside
+        StoredVersion.vault == vault, StoredVersion.key.in_(sorted(keys)) | beside, _KEPT
     )
     return list(session.scalars(query.order_by(StoredVersion.id)))
 
@@ -223,13 +226,15 @@ def confirmation_counts(session: Session, vault: str) -> dict[str, int]:
 def groups_after(session: Session, vault: str, key: str, limit: int) -> list[list[StoredVersion]]:
     """Return the versions of the next ``limit`` keys after ``key``, grouped by key, oldest first within one.
 
+    Without those that were lost.
+
     Keys are in the order of their bytes, as vaults list them, whatever the database's own order is.
     """
     ordered = _bytewise(session)
-    page = select(ordered).where(StoredVersion.vault == vault, ordered > key)
+    page = select(ordered).where(StoredVersion.vault == vault, _KEPT, ordered > key)
     keys = list(session.scalars(page.distinct().order_by(ordered).limit(limit)))
     found: dict[str, list[StoredVersion]] = {each: [] for each in keys}
-    query = select(StoredVersion).where(StoredVersion.vault == vault, StoredVersion.key.in_(keys))
+    query = select(StoredVersion).where(StoredVersion.vault == vault, _KEPT, StoredVersion.key.in_(keys))
     for row in session.scalars(query.order_by(StoredVersion.id)):
         found[row.key].append(row)
     return list(found.values())

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.bucket import bucket_home
+from tests.support.insider import change
 from tests.support.station import Station, by_path, clip_key, digest_of, flip, make_card, until
 from tests.support.store import Store
 
@@ -220,6 +221,36 @@ def test_a_bucket(store: Store, bucket: str, tmp_path: Path) -> None:
     (station.home / "uploads" / f"{digest_of(key.encode())}.json").write_text(json.dumps(note))
     assert kinds(found(station, "--repair"))["upload"] == 1
     assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
+
+
+def test_versions_that_a_bucket_lost_and_that_were_stored_again(
+    store: Store, bucket: str, tmp_path: Path
+) -> None:
+    """They settle: written down as lost, they are no finding any more, and nothing tries to lock them."""
+    station = bucket_home(store, store.url(bucket, "north"), tmp_path).init()
+    docked = by_path(station.dock(make_card(tmp_path / "card", FILES)))
+    original = clip_key(docked["a.mp4"]["sha256"])
+    (seal,) = station.rows("SELECT key FROM stored_version WHERE kind = 'seal' AND key LIKE ?",
+                           f"%{docked['b.mp4']['sha256']}%")[0]  # fmt: skip
+    columns = "vault, key, kind, sha256, size, lock_mode, held, confirmation, confirmed_at, created_at"
+    for number, key in enumerate((original, seal)):
+        change(
+            station,
+            f"INSERT INTO stored_version (id, version, lock_until, {columns}) "
+            f"SELECT ?, 'lost', NULL, {columns} FROM stored_version WHERE key = ?",
+            f"{number:026d}",
+            key,
+        )
+    rows = found(station)
+    assert {(row["kind"], row["what"]) for row in rows} == {
+        ("older-version-lost", original), ("older-version-lost", seal)
+    }  # fmt: skip
+    assert {row["key"] for row in station.json("locks", "list", "--behind")} == {original, seal}
+    assert kinds(found(station, "--repair", code=0)) == {"older-version-lost": 2}
+    assert found(station, code=0) == []
+    assert station.json("locks", "list", "--behind") == []
+    assert station.json("locks", "roll")["due"] == 0
+    assert station.json("verify", "--level", "full")["ok"] is True
 
 
 def test_stations_that_share_a_prefix(store: Store, bucket: str, tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_half_open_line(scene: Scene, wire: Wire, story: Story) -> None:
     "`dock` 33, sealed → `status` 0 → `dock` 0, all safe",
 )
 def test_a_silent_store(scene: Scene, wire: Wire, story: Story) -> None:
-    """What was safe already and what is new: neither keeps the officer for the minutes that a request takes."""
+    """Nothing keeps the officer for the minutes that a request takes to fail."""
     wire.deaf = 1_000
     story.docked(scene.station.run("dock", scene.card, "--json", SEALDOCK_DOCKING_PATIENCE_SECONDS="2"))
     status = story.ran("status", scene.station.run("status", "--json"))
