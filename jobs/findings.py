@@ -19,7 +19,7 @@ class Kind(StrEnum):
     MISSING = "missing"
     MISSING_HERE = "missing-here"
     DOCUMENT_MISSING = "document-missing"
-    OLDER_LOST = "older-version-lost"
+    VERSION_LOST = "version-lost"
     SIZE = "size"
     LOCK_MISSING = "lock-missing"
     LOCK_SHORT = "lock-short"
@@ -90,9 +90,11 @@ MEANINGS: dict[Kind, Meaning] = {
         mark("Have it stored again from the register: --repair does it. Find out how it was lost."),
         repair=True,
     ),
-    Kind.OLDER_LOST: Meaning(
-        mark("The vault lost a version whose bytes were stored again: the newer version is there."),
-        mark("Have it written down as lost: --repair does it. Find out how it was lost."),
+    Kind.VERSION_LOST: Meaning(
+        mark("The vault does not hold this version any more, but another one of the same bytes: it was "
+             "stored again, or the vault has moved."),
+        mark("Have it written down as lost: --repair does it. Find out how it was lost, if nobody moved the "
+             "vault."),
         repair=True,
     ),
     Kind.SIZE: Meaning(

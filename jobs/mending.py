@@ -44,7 +44,7 @@ def adopt(node: Node, store: Store, known: Known, key: str, version: str, *, don
 
 
 def note_lost(node: Node, store: Store, known: Known | None, key: str, version: str) -> str | None:
-    """Write down that a vault lost an older version of a key; return in a word why not."""
+    """Write down that a vault lost a version of a key and holds another; return in a word why not."""
     if not superseding.note_lost(node, store, [key]):
         return "changed-meanwhile"
     clip, docking = (None, None) if known is None else (known.clip, known.docking)

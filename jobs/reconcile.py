@@ -143,8 +143,8 @@ class Reconciliation:
 
     def _missing(self, store: Store, finding: Finding, known: Known | None) -> Finding:
         key, version = finding.what, finding.detail
-        if self._is_older(store, key, version):
-            finding = replace(finding, kind=Kind.OLDER_LOST)
+        if self._has_another(store, key, version):
+            finding = replace(finding, kind=Kind.VERSION_LOST)
             return self._mend(finding, lambda: mending.note_lost(self.node, store, known, key, version))
         if known is not None and known.data is not None:
             finding = replace(finding, kind=Kind.DOCUMENT_MISSING)
@@ -154,13 +154,13 @@ class Reconciliation:
             return self._mend(finding, lambda: mending.bring(self.node, store, key))
         return finding
 
-    def _is_older(self, store: Store, key: str, version: str) -> bool:
-        """Tell whether the register names a newer version of a key, and the vault shows that one."""
+    def _has_another(self, store: Store, key: str, version: str) -> bool:
+        """Tell whether the register names another version of the same bytes, and the vault shows that one."""
         with self.node.register.read() as session:
-            newest = objects.versions_at(session, store.name, key)[-1].version
-        return newest != version and any(
-            found.version == newest and not found.marker for found in store.vault.versions(key)
-        )
+            rows = objects.versions_at(session, store.name, key)
+        digest = {row.sha256 for row in rows if row.version == version}
+        named = {row.version for row in rows if row.sha256 in digest and row.confirmed_at is not None}
+        return any(found.version in named - {version} for found in store.vault.versions(key))
 
     def _identify(self, session: Session, store: Store, key: str) -> Known | None:
         if key.startswith(("events/", "ledger/")):

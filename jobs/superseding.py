@@ -1,4 +1,4 @@
-"""Versions that a vault lost and that were stored again: the newer one counts."""
+"""Versions that a vault lost while it holds another one of the same bytes: that one counts from then on."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ from metadata.repo import objects
 
 
 def note_lost(node: Node, store: Store, keys: Iterable[str]) -> int:
-    """Write down which older versions of these keys a vault does not hold any more; return how many.
+    """Write down which versions of these keys a vault does not hold any more; return how many.
 
-    The newest one that the register names is never among them: that it is missing is a finding. What vaults
+    Only where it holds a confirmed one of the same bytes: that all are missing is a finding. What vaults
     raise when they are away passes through.
     """
     lost: list[str] = []
@@ -19,8 +19,8 @@ def note_lost(node: Node, store: Store, keys: Iterable[str]) -> int:
             rows = objects.versions_at(session, store.name, key)
         if len(rows) > 1:
             there = {found.version for found in store.vault.versions(key) if not found.marker}
-            if rows[-1].version in there:
-                lost += [row.id for row in rows if row.version not in there]
+            kept = {row.sha256 for row in rows if row.version in there and row.confirmed_at is not None}
+            lost += [row.id for row in rows if row.version not in there and row.sha256 in kept]
     if lost:
         at = node.clock.now()
         with node.register.write() as session:

@@ -137,5 +137,5 @@ class StoredVersion(Base):
     verified_at: Mapped[datetime | None] = mapped_column(index=True)
     """When one last read and hashed it, or a part of it (levels sample and full)."""
     lost_at: Mapped[datetime | None]
-    """When the vault was found not to hold it any more, while a newer version of the same key was there."""
+    """When the vault was found not to hold it any more, while it held another one with the same bytes."""
     created_at: Mapped[datetime]

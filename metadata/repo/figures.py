@@ -75,9 +75,12 @@ def _current() -> ColumnElement[bool]:
     """Return the condition that a version is an original, and the newest that the register has of its key."""
     newer = aliased(StoredVersion)
     replaced = exists().where(
-        newer.vault == StoredVersion.vault, newer.key == StoredVersion.key, newer.id > StoredVersion.id
+        newer.vault == StoredVersion.vault,
+        newer.key == StoredVersion.key,
+        newer.id > StoredVersion.id,
+        newer.lost_at.is_(None),
     )
-    return and_(StoredVersion.kind == StoredKind.ORIGINAL.value, ~replaced)
+    return and_(StoredVersion.kind == StoredKind.ORIGINAL.value, StoredVersion.lost_at.is_(None), ~replaced)
 
 
 def _unverified(session: Session) -> datetime | None:

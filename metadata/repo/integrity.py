@@ -24,6 +24,7 @@ from metadata.states import SAFE
 _SHORTEST_NAME = 6
 _COMPARED = 1000
 """So many standing alerts a new one is compared with, lest many failures take for ever."""
+_KEPT = StoredVersion.lost_at.is_(None)
 _APART = (StoredKind.INVENTORY, StoredKind.CLOSE, StoredKind.DOCKING_SEAL, StoredKind.DERIVED)
 
 
@@ -36,7 +37,7 @@ def stalest(session: Session, vaults: Sequence[str], *, read: bool = True) -> li
     last = StoredVersion.verified_at if read else StoredVersion.checked_at
     query = (
         select(StoredVersion.sha256)
-        .where(StoredVersion.vault.in_(vaults), StoredVersion.kind == StoredKind.ORIGINAL.value)
+        .where(StoredVersion.vault.in_(vaults), StoredVersion.kind == StoredKind.ORIGINAL.value, _KEPT)
         .order_by(last.nulls_first(), StoredVersion.id)
     )
     return list(dict.fromkeys(session.scalars(query)))
@@ -45,7 +46,7 @@ def stalest(session: Session, vaults: Sequence[str], *, read: bool = True) -> li
 def documents_apart(session: Session, vaults: Sequence[str]) -> list[StoredVersion]:
     """Return the versions of inventories, close-outs, their seals and poster frames, the stalest first."""
     kinds = [kind.value for kind in _APART]
-    query = select(StoredVersion).where(StoredVersion.vault.in_(vaults), StoredVersion.kind.in_(kinds))
+    query = select(StoredVersion).where(StoredVersion.vault.in_(vaults), StoredVersion.kind.in_(kinds), _KEPT)
     return list(session.scalars(query.order_by(StoredVersion.verified_at.nulls_first(), StoredVersion.id)))
 
 

@@ -19,9 +19,9 @@ _PAGE = 500  # SQLite limits the variables of one statement
 _AT_KEYS = select(StoredVersion).where(
     StoredVersion.vault == bindparam("vault"), StoredVersion.key.in_(bindparam("keys", expanding=True))
 )
-_BY_AGE = _AT_KEYS.order_by(StoredVersion.id)
-
 _KEPT = StoredVersion.lost_at.is_(None)
+_BY_AGE = _AT_KEYS.where(_KEPT).order_by(StoredVersion.id)
+
 
 FULL = "full"
 """Every byte was read back and hashed (storage.confirm.Confirmation; storage lies above this room)."""
@@ -173,7 +173,7 @@ def below(session: Session, vault: str, keys: Iterable[str], prefix: str) -> lis
 def is_superseded(session: Session, row: StoredVersion) -> bool:
     """Tell whether the register holds a newer version of the same key: the older one may be lost."""
     newer = select(StoredVersion.id).where(
-        StoredVersion.vault == row.vault, StoredVersion.key == row.key, StoredVersion.id > row.id
+        StoredVersion.vault == row.vault, StoredVersion.key == row.key, StoredVersion.id > row.id, _KEPT
     )
     return session.scalar(newer.limit(1)) is not None
 
@@ -182,7 +182,10 @@ def lacking(session: Session, source: str, target: str) -> int:
     """Return of how many keys one vault confirmed a version and the other, as far as is known, did not."""
     other = aliased(StoredVersion)
     there = exists().where(
-        other.vault == target, other.key == StoredVersion.key, other.confirmed_at.is_not(None)
+        other.vault == target,
+        other.key == StoredVersion.key,
+        other.confirmed_at.is_not(None),
+        other.lost_at.is_(None),
     )
     query = select(func.count(StoredVersion.key.distinct())).where(
         StoredVersion.vault == source, StoredVersion.confirmed_at.is_not(None), ~there

@@ -243,14 +243,31 @@ def test_versions_that_a_bucket_lost_and_that_were_stored_again(
         )
     rows = found(station)
     assert {(row["kind"], row["what"]) for row in rows} == {
-        ("older-version-lost", original), ("older-version-lost", seal)
+        ("version-lost", original), ("version-lost", seal)
     }  # fmt: skip
     assert {row["key"] for row in station.json("locks", "list", "--behind")} == {original, seal}
-    assert kinds(found(station, "--repair", code=0)) == {"older-version-lost": 2}
+    assert kinds(found(station, "--repair", code=0)) == {"version-lost": 2}
     assert found(station, code=0) == []
     assert station.json("locks", "list", "--behind") == []
     assert station.json("locks", "roll")["due"] == 0
     assert station.json("verify", "--level", "full")["ok"] is True
+
+
+def test_a_vault_that_moved_away_and_back(store: Store, bucket: str, tmp_path: Path) -> None:
+    """What was stored twice in between, at another address, settles too."""
+    card = make_card(tmp_path / "card", FILES)
+    here = bucket_home(store, store.url(bucket, "here"), tmp_path).init()
+    assert here.dock(card)["ok"]
+    there = replace(here, environment={**here.environment, "SEALDOCK_VAULT_URL": store.url(bucket, "there")})
+    there.ok("vault", "preflight")
+    assert there.dock(card)["ok"]
+    there.run("reconcile", "--repair", "--json")
+    assert there.json("verify", "--level", "full")["ok"] is True
+    assert here.run("verify", "--json").code != 0
+    mended = found(here, "--repair", code=0)
+    assert set(kinds(mended)) == {"newer-version-same", "version-lost", "document-missing"}
+    assert here.json("verify", "--level", "full")["ok"] is True
+    assert found(here, code=0) == []
 
 
 def test_stations_that_share_a_prefix(store: Store, bucket: str, tmp_path: Path) -> None:
