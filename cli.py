@@ -6,13 +6,15 @@ import json
 import logging
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from commands import output
 from config import messages
-from config.errors import SealdockError
+from config.errors import OutputLostError, SealdockError
 from config.messages import _
 
 _log = logging.getLogger("sealdock.cli")
@@ -104,6 +106,7 @@ def main() -> None:
     gc.set_threshold(100_000)
     asked = messages.named(os.environ.get("SEALDOCK_LANGUAGE", "auto"))
     messages.use(asked if asked in messages.LANGUAGES else "auto")
+    output.watch()
     try:
         if messages.current() != "en":
             from commands.helptext import use_for_click
@@ -143,10 +146,11 @@ def _unread() -> NoReturn:
 
 def _report(error: SealdockError) -> None:
     """Say what happened, what is safe and what to do; scripts that asked for JSON get the facts, too."""
-    if "--json" in sys.argv:
-        click.echo(json.dumps(error.to_json(), ensure_ascii=False), err=True)
-    else:
-        click.echo(error.sentence(), err=True)
+    with suppress(OSError):  # then the exit code has to do
+        if "--json" in sys.argv:
+            click.echo(json.dumps(error.to_json(), ensure_ascii=False), err=True)
+        else:
+            click.echo(error.sentence(), err=True)
 
 
 def _leave(code: int) -> NoReturn:
@@ -157,9 +161,14 @@ def _leave(code: int) -> NoReturn:
     """
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
     except BrokenPipeError:
         code = 141
+    except OutputLostError as error:
+        if code == 0:
+            _report(error)
+            code = error.exit_code
+    with suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
 
 

@@ -165,7 +165,8 @@ def roll(node: Node) -> Rolled:
                     break  # the rest is not asked for, and cannot be behind
             report.away = report.away or roller.away
     for digest, error in settle_all(node):
-        report.behind += 1
+        # While a store is away nothing is behind but what its locks say: the next roll holds.
+        report.behind += not _silent(error)
         report.note_failure(Failure(layout.clip_key(Digest.of_sha256(digest)), "hold", None, error.code))
     if report.behind:
         with node.register.write() as session:

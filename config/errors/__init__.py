@@ -53,7 +53,13 @@ from config.errors.ledger import (
     LedgerKeyMissingError,
     RebuildRefusedError,
 )
-from config.errors.operation import ChainOpenError, OperationError, ReconcileOpenError, UnhealthyError
+from config.errors.operation import (
+    ChainOpenError,
+    OperationError,
+    OutputLostError,
+    ReconcileOpenError,
+    UnhealthyError,
+)
 from config.errors.register import (
     AlreadyLinkedError,
     AssignmentOverlapError,
@@ -173,6 +179,7 @@ __all__ = [
     "ObjectConflictError",
     "ObjectMissingError",
     "OperationError",
+    "OutputLostError",
     "RebuildRefusedError",
     "ReconcileOpenError",
     "RecordError",

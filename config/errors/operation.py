@@ -39,3 +39,13 @@ class ChainOpenError(OperationError):
     todo = mark(
         "See what `sealdock dockings RECORDER` says of each finding; what was explained is shown again."
     )
+
+
+class OutputLostError(OperationError):
+    """What a command had to say could not be written. Facts: problem."""
+
+    code = "output-lost"
+    exit_code = 108
+    happened = mark("What this command had to say could not be written to its standard output: {problem}.")
+    safe = mark("What it did until then stands and is in the register.")
+    todo = mark("Make room where the output goes, then see `sealdock status` or run the command again.")

@@ -1,10 +1,10 @@
 """Integrity runs, alerts and derivatives."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -22,6 +22,7 @@ from metadata.models import (
 from metadata.states import SAFE
 
 _SHORTEST_NAME = 6
+_REMINDER = timedelta(hours=20)  # so that what a check finds every night comes back the next one
 _COMPARED = 1000
 """So many standing alerts a new one is compared with, lest many failures take for ever."""
 _KEPT = StoredVersion.lost_at.is_(None)
@@ -85,10 +86,11 @@ def raise_alert(
     """Add an alert; with ``once``, return the same one instead if it still wants somebody.
 
     The same: of this kind and clip, with the same facts but for the run that found it. A check that is
-    repeated every night must not bury what is new below what is known.
+    repeated every hour must not bury what is new below what is known; whoever acknowledged it is reminded by
+    what finds it again a night later.
     """
     if once:
-        for standing in _standing(session, kind, clip):
+        for standing in _standing(session, kind, clip, at - _REMINDER):
             if _apart_from_run(standing.facts) == _apart_from_run(facts):
                 return standing
     row = Alert(id=str(ULID()), kind=kind, clip_id=clip, facts=dict(facts), at=at)
@@ -97,13 +99,14 @@ def raise_alert(
     return row
 
 
-def _standing(session: Session, kind: str, clip: str | None) -> Sequence[Alert]:
-    """Return the newest alerts of a kind and clip that nobody acknowledged and that have not ended."""
+def _standing(session: Session, kind: str, clip: str | None, known_since: datetime) -> Sequence[Alert]:
+    """Return the newest alerts of a kind and clip that have not ended, nor were acknowledged before a time."""
+    known = or_(AlertAcknowledgement.id.is_(None), AlertAcknowledgement.at >= known_since)
     query = (
         select(Alert)
         .outerjoin(AlertAcknowledgement, AlertAcknowledgement.alert_id == Alert.id)
         .where(Alert.kind == kind, Alert.clip_id == clip)
-        .where(AlertAcknowledgement.id.is_(None), Alert.ended_at.is_(None))
+        .where(known, Alert.ended_at.is_(None))
         .order_by(Alert.id.desc())
         .limit(_COMPARED)
     )

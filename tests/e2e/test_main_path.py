@@ -4,6 +4,8 @@ import json
 import os
 import re
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -281,6 +283,18 @@ def test_standard_output_survives_a_reader_that_goes_away(home: Station, docked:
     with process:
         process.communicate(timeout=60)
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize("command", [["clips"], ["clips", "--json"], ["errors"], ["--help"]])
+def test_output_that_cannot_be_written_is_an_error(home: Station, command: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        line = [sys.executable, *home.wrapper, *command]
+        ran = subprocess.run(
+            line, env=home.variables(), stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert ran.returncode == 108
+    assert "No space left on device" in ran.stderr.decode()
+    assert "Traceback" not in ran.stderr.decode()
 
 
 def test_a_folder_that_is_no_home_and_a_register_that_is_gone(tmp_path: Path) -> None:

@@ -141,9 +141,9 @@ def test_what_still_wants_derivatives(session: Session) -> None:
 def test_the_same_alert_is_raised_once_until_somebody_answers(session: Session) -> None:
     clip, other = add_clip(session), add_clip(session)
 
-    def found(run: str, problem: str = "digest", of: str | None = clip.id) -> Alert:
+    def found(run: str, problem: str = "digest", of: str | None = clip.id, at: datetime = AT) -> Alert:
         facts = {"run": run, "problem": problem}
-        return integrity.raise_alert(session, "integrity", AT, clip=of, facts=facts, once=True)
+        return integrity.raise_alert(session, "integrity", at, clip=of, facts=facts, once=True)
 
     first = found("1")
     assert found("2") is first
@@ -155,7 +155,8 @@ def test_the_same_alert_is_raised_once_until_somebody_answers(session: Session) 
         AlertAcknowledgement(id="a", alert_id=first.id, actor={}, at=AT, note="its disk was exchanged")
     )
     session.flush()
-    assert found("4") is not first
+    assert found("4") is first
+    assert found("4", at=AT + timedelta(hours=21)) is not first
     integrity.end_alerts(session, "integrity", AT)
     assert found("5", of=None) is not without
 
