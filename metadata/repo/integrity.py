@@ -100,7 +100,7 @@ def raise_alert(
 
 
 def _standing(session: Session, kind: str, clip: str | None, known_since: datetime) -> Sequence[Alert]:
-    """Return the newest alerts of a kind and clip that have not ended, nor were acknowledged before a time."""
+    """Return the newest alerts of a kind and clip that have not ended, nor were settled before a time."""
     known = or_(AlertAcknowledgement.id.is_(None), AlertAcknowledgement.at >= known_since)
     query = (
         select(Alert)
