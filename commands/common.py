@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.words import is_text
-from config.errors import DurationInvalidError, HomeForeignError, HomeMissingError, InvalidSettingError
+from config.errors import (
+    DurationInvalidError,
+    HomeForeignError,
+    HomeMissingError,
+    HomeUnfinishedError,
+    InvalidSettingError,
+    RegisterMissingError,
+    RegisterVersionError,
+)
 from config.messages import _, ngettext
 
 if TYPE_CHECKING:
@@ -86,8 +94,7 @@ def open_node(ctx: click.Context) -> Iterator["Node"]:
     settings = settings_of(ctx)
     node = build_node(home_of(ctx), settings)
     try:
-        node.register.require()
-        node.register.check_version()
+        _require_register(node)
         if _rotation_cut_off(node):
             node.close()
             node = build_node(home_of(ctx), settings)
@@ -95,6 +102,27 @@ def open_node(ctx: click.Context) -> Iterator["Node"]:
         yield node
     finally:
         node.close()
+
+
+def _require_register(node: "Node") -> None:
+    """Raise HomeUnfinishedError for a home that `init` left in the middle, else what the register lacks."""
+    from jobs.ledger.keys import VKEY
+    from metadata.repo import recorders
+
+    try:
+        node.register.require()
+        node.register.check_version()
+    except (RegisterMissingError, RegisterVersionError) as error:
+        if error.facts.get("found", "none") == "none" and not (node.settings.keys_path / VKEY).exists():
+            raise _unfinished(node) from error
+        raise
+    with node.register.read() as session:
+        if not recorders.has_station(session, node.station_id):
+            raise _unfinished(node)
+
+
+def _unfinished(node: "Node") -> HomeUnfinishedError:
+    return HomeUnfinishedError(home=str(node.home), url=node.register.url, station=node.station_id)
 
 
 def _compare(node: "Node") -> None:

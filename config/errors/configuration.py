@@ -62,6 +62,22 @@ class HomeMissingError(ConfigurationError):
     todo = mark("Name another home with --home or SEALDOCK_HOME, or make one here with `sealdock init`.")
 
 
+class HomeUnfinishedError(ConfigurationError):
+    """A home whose ``init`` did not come to its end. Facts: home, url, station."""
+
+    code = "home-unfinished"
+    exit_code = 86
+    happened = mark(
+        "The register {url} does not know the station {station}: the home {home} was not made to its end, or "
+        "its station.id was changed."
+    )
+    safe = mark("Nothing was started, and no footage was touched.")
+    todo = mark(
+        "Run `sealdock init` again: it goes on where it stopped, and says what was in its way. Or put the "
+        "old station.id back."
+    )
+
+
 class HomeForeignError(ConfigurationError):
     """A home of another user. Facts: home, owner, user."""
 

@@ -19,6 +19,11 @@ def add_station(session: Session, station_id: str, name: str, at: datetime) -> b
     return True
 
 
+def has_station(session: Session, station_id: str) -> bool:
+    """Tell whether a station of this name is known."""
+    return session.get(Station, station_id) is not None
+
+
 def is_officer(session: Session, officer_id: str) -> bool:
     """Tell whether an officer of this number is known."""
     return session.get(Officer, officer_id) is not None

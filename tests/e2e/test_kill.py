@@ -210,6 +210,7 @@ def test_a_reread_that_was_killed(station: Station, tmp_path: Path, files: dict[
 def test_init_goes_on_where_it_was_killed(tmp_path: Path, place: str) -> None:
     station = Station(tmp_path / "home")
     assert cut_off(station, place, "init")
+    assert station.run("status", "--json").expect(86).error["error"] == "home-unfinished"
     keys = {path.name: path.read_bytes() for path in (station.home / "keys").iterdir()}
     station.init()
     after = {path.name: path.read_bytes() for path in (station.home / "keys").iterdir()}
