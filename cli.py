@@ -102,8 +102,8 @@ def root(ctx: click.Context, home: Path | None) -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code (docs/errors.md lists them)."""
-    # Imports make a hundred thousand objects, none of them garbage: look for it less often (default: 700).
-    gc.set_threshold(100_000)
+    # Imports make hundreds of thousands of objects, none of them garbage: look for it rarely (default: 700).
+    gc.set_threshold(400_000)
     asked = messages.named(os.environ.get("SEALDOCK_LANGUAGE", "auto"))
     messages.use(asked if asked in messages.LANGUAGES else "auto")
     output.watch()
