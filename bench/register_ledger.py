@@ -5,6 +5,7 @@ while; ``--events`` further events are appended to a register of its own.
 """
 
 import argparse
+import gc
 import os
 import platform
 import resource
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000, help="default 100000")
     parser.add_argument("--clips", type=int, default=1000, help="default 1000")
     chosen = parser.parse_args()
+    gc.set_threshold(400_000)  # as the command has it (cli.main)
     print(f"{platform.platform()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     folder = Path(tempfile.mkdtemp(prefix="sealdock-bench-"))
     try:

@@ -27,6 +27,7 @@ _BASIC = "\ud7ff"
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
 ).encode
+_OFFSET = len("+00:00")
 _EXACT = 2**53 - 1  # RFC 8785 counts on IEEE 754 doubles: beyond this they skip integers
 
 
@@ -91,7 +92,8 @@ def time(at: datetime) -> str:
     """Return an RFC 3339 UTC time; microseconds only if there are any. ValueError for a naive one."""
     if at.tzinfo is None:
         raise ValueError(f"naive time refused: {at!r}")
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return f"{utc.isoformat()[:-_OFFSET]}Z"
 
 
 def integer(value: int) -> int | str:

@@ -3,10 +3,21 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+
+@contextmanager
+def mapping(hands: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give a ``map`` that works with so many threads at once; with none of its own if that is one."""
+    if hands == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(hands, thread_name_prefix="sealdock-map") as pool:
+        yield pool.map
 
 
 def in_order(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 _DOCKINGS_KEPT = 64
+_HANDS = 3
 _VOUCHED_SECONDS = 1.0
 MAIN, SECOND = "main", "second"
 
@@ -132,6 +133,17 @@ class Node:
     def vault_folders(self) -> tuple[Path, ...]:
         """Return the folders of this machine in which the vaults lie."""
         return tuple(store.vault.root for store in self.stores if isinstance(store.vault, LocalVault))
+
+    @property
+    def hands(self) -> int:
+        """Return how many objects of the vaults to look at at once.
+
+        A store far away has others ready while one is read; a folder has none, and threads only get in each
+        other's way.
+        """
+        if len(self.vault_folders) == len(self.stores):
+            return 1
+        return min(_HANDS, self.settings.docking.parallel)
 
     @property
     def spool(self) -> Path:

@@ -31,8 +31,6 @@ from storage import layout
 from storage.confirm import Confirmation
 from storage.integrity import Finding, Level, Target, check
 
-_HANDS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -93,7 +91,7 @@ def verify(
             taken.append(digest)
             yield digest
 
-    for _, looked in in_order(partial(_look, node, level, report), in_time(), hands=_hands(node)):
+    for _, looked in in_order(partial(_look, node, level, report), in_time(), hands=node.hands):
         _note(node, run, looked, level, report)
         if on_clip is not None:
             on_clip(report)
@@ -103,11 +101,6 @@ def verify(
         report.remaining = max(0, report.total - report.checked)
     _end(node, run, report)
     return report
-
-
-def _hands(node: Node) -> int:
-    """Return how many objects to look at at once: a store far away has others ready while one is read."""
-    return 1 if len(node.vault_folders) == len(node.stores) else min(_HANDS, node.settings.docking.parallel)
 
 
 def _answering(node: Node, report: Report) -> list[str]:
@@ -273,7 +266,7 @@ def _check_apart(node: Node, names: list[str], run: str, level: Level, report: R
                 problem, answered = _document_problem(node, store, row, level), True
         return answered, problem
 
-    for row, (answered, found) in in_order(look, rows, hands=_hands(node)):
+    for row, (answered, found) in in_order(look, rows, hands=node.hands):
         if not answered:
             continue
         store = node.store(row.vault)

@@ -8,7 +8,7 @@ says only what a vault answered when it was last asked.
 
 import base64
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -89,6 +89,13 @@ class Shape:
                 value = getattr(row, field.name, None)
                 found[field.name] = value if value is None or field.spell is None else field.spell(value)
         return found
+
+    def image_of(self, values: Iterable[Any]) -> Image:
+        """Return the image of a whole row from the values of its columns, in the order of ``fields``."""
+        return {
+            field.name: value if value is None or field.spell is None else field.spell(value)
+            for field, value in zip(self.fields, values, strict=False)
+        }
 
     def key_of(self, image: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the primary key that an image names."""

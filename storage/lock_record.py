@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from config.errors import LockShorteningError, ManifestInvalidError
+import orjson
+
+from config.errors import LockShorteningError
 from hashing import canonical
 from hashing.digest import Digest
 from storage.layout import split_key
@@ -62,7 +64,7 @@ class LockRecord:
         alarm.
         """
         try:
-            value: Any = canonical.decode(data)
+            value: Any = orjson.loads(data)
             record = cls(
                 key=value["key"],
                 digest=Digest.parse(f"sha256:{value['sha256']}"),
@@ -70,9 +72,9 @@ class LockRecord:
                 until=as_utc(datetime.fromisoformat(value["until"])),
                 held=value["held"] is True,
             )
-        except (ManifestInvalidError, ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError):
             return None
-        # Encoding again compares every field, schema and mode among them, and that nothing was added.
+        # Encoding again compares the spelling and every field, schema and mode among them: nothing was added.
         sound = record.key == key and record.size >= 0 and record.encode() == data
         return record if sound else None
 

@@ -1,16 +1,18 @@
 """Read event bundles out of a vault, and bring their events into the log's order."""
 
 import base64
-import json
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Self
 
+import orjson
+
 from config.errors import LedgerForeignError
+from hashing.digest import Digest
+from jobs.ahead import mapping
 from jobs.ledger import reading
 from jobs.ledger.parts import SCHEMA
 from jobs.ledger.writing import Progress
@@ -18,7 +20,6 @@ from storage import layout
 from storage.vault import Vault
 
 _PAGE = 200
-_READERS = 8
 
 
 class Spool:
@@ -31,6 +32,7 @@ class Spool:
         for pragma in ("journal_mode=OFF", "synchronous=OFF"):
             self._file.execute(f"PRAGMA {pragma}")
         self._file.execute("CREATE TABLE event (sequence INTEGER PRIMARY KEY, body BLOB, salt BLOB)")
+        self._file.execute("CREATE TABLE bundle (key TEXT PRIMARY KEY, version TEXT, sha256 TEXT)")
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -45,15 +47,32 @@ class Spool:
         self._file.executemany("INSERT OR IGNORE INTO event VALUES (?, ?, ?)", rows)
         self._file.execute("COMMIT")
 
+    def note(self, bundles: Iterable[tuple[str, str, str]]) -> None:
+        """Note bundles that were read: key, version, SHA-256 (hex)."""
+        self._file.execute("BEGIN")
+        self._file.executemany("INSERT INTO bundle VALUES (?, ?, ?)", bundles)
+        self._file.execute("COMMIT")
+
+    def bundle(self, key: str) -> tuple[str, str] | None:
+        """Return version and SHA-256 (hex) of a bundle that was read; None if it was not."""
+        found = self._file.execute("SELECT version, sha256 FROM bundle WHERE key = ?", (key,)).fetchone()
+        return None if found is None else (found[0], found[1])
+
     def __iter__(self) -> Iterator[tuple[int, bytes, bytes]]:
         """Yield the events in the order of their numbers."""
         yield from self._file.execute("SELECT sequence, body, salt FROM event ORDER BY sequence")
 
 
 def collect(
-    vault: Vault, origin: str, spool: Spool, first: int, size: int, on_progress: Progress | None
+    vault: Vault,
+    origin: str,
+    spool: Spool,
+    first: int,
+    size: int,
+    on_progress: Progress | None,
+    hands: int,
 ) -> None:
-    """Read every bundle with events from ``first`` to before ``size``."""
+    """Read every bundle with events from ``first`` to before ``size``, ``hands`` of them at once."""
 
     def wanted() -> Iterator[str]:
         for key in vault.keys("events/"):
@@ -62,25 +81,38 @@ def collect(
                 yield key
 
     done = 0
-    with ThreadPoolExecutor(_READERS) as pool:
+    with mapping(hands) as over:
         keys = wanted()
         while page := list(islice(keys, _PAGE)):
-            for found in pool.map(lambda key: _bundle(vault, key, origin), page):
-                spool.add(row for row in found if first <= row[0] < size)
-                done += len(found)
+            read = list(over(lambda key: _bundle(vault, key, origin), page))
+            spool.add(row for _, _, rows in read for row in rows if first <= row[0] < size)
+            spool.note(
+                (key, version, digest)
+                for key, (version, digest, rows) in zip(page, read, strict=True)
+                if rows
+            )
+            done += sum(len(rows) for _, _, rows in read)
             if on_progress is not None:
                 on_progress("events", min(done, size - first), size - first)
 
 
-def _bundle(vault: Vault, key: str, origin: str) -> list[tuple[int, bytes, bytes]]:
-    """Return the events of one bundle. Raises LedgerForeignError for what is none of this log."""
+def _bundle(vault: Vault, key: str, origin: str) -> tuple[str, str, list[tuple[int, bytes, bytes]]]:
+    """Return version, SHA-256 (hex) and events of one bundle; none of another log, which may share the vault.
+
+    Raises LedgerForeignError for what is no bundle.
+    """
+    found, data = reading.fetch(vault, key)
     try:
-        value = json.loads(reading.read(vault, key))
-        if (value["schema"], value["origin"]) != (SCHEMA, origin):
-            return []  # of another log, which may share the vault
-        return [
-            (int(item["sequence"]), item["body"].encode("utf-8"), base64.b64decode(item["salt"]))
-            for item in value["events"]
-        ]
+        value = orjson.loads(data)
+        ours = (value["schema"], value["origin"]) == (SCHEMA, origin)
+        return (
+            found.version,
+            Digest.sha256(data).hex,
+            [
+                (int(item["sequence"]), item["body"].encode("utf-8"), base64.b64decode(item["salt"]))
+                for item in value["events"]
+                if ours
+            ],
+        )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise LedgerForeignError(key=key, problem=str(error)[:200]) from error

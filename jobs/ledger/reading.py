@@ -8,7 +8,7 @@ from hashing.checkpoint import Checkpoint, open_note
 from hashing.notes import NoteError
 from jobs.ledger.keys import Log
 from storage import layout
-from storage.vault import Vault
+from storage.vault import StoredVersion, Vault
 
 MAX_OBJECT = 64 << 20
 """Bytes; an event bundle is closed at 4 MiB, and one event of a large card may stand alone in it."""
@@ -24,7 +24,12 @@ class Kept:
 
 
 def read(vault: Vault, key: str, limit: int = MAX_OBJECT) -> bytes:
-    """Return the bytes at a key: of its oldest version, which is the one that was locked first.
+    """Return the bytes at a key, as ``fetch`` does."""
+    return fetch(vault, key, limit)[1]
+
+
+def fetch(vault: Vault, key: str, limit: int = MAX_OBJECT) -> tuple[StoredVersion, bytes]:
+    """Return the oldest version at a key, which is the one that was locked first, and its bytes.
 
     Raises ObjectMissingError, also for more than ``limit`` bytes, and VaultUnavailableError.
     """
@@ -38,7 +43,7 @@ def read(vault: Vault, key: str, limit: int = MAX_OBJECT) -> bytes:
         raise ObjectMissingError(key=key) from error
     if len(data) > limit:
         raise ObjectMissingError(key=key)
-    return data
+    return found[-1], data
 
 
 def newest(vault: Vault, its_log: Log, known: int = 0) -> Kept | None:

@@ -5,13 +5,13 @@ bundles are read, every event is checked against that root before anything is wr
 what the events leave. Documents come from the vault by the digests that the rows name.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, insert
 from ulid import ULID
 
@@ -76,13 +76,15 @@ def _replay(node: Node, store: Store, first: int, on_progress: Progress | None) 
     if size <= first:
         return Replayed(first, first, {})
     with Spool() as spool, Fold() as fold:
-        collect(store.vault, node.log.origin, spool, first, size, on_progress)
+        collect(store.vault, node.log.origin, spool, first, size, on_progress, node.hands)
         nodes = _prove(node, spool, fold, first, head)
-        with node.register.connection() as connection:
-            writer = RowWriter(node, connection, on_progress)
+        with (
+            node.register.connection() as connection,
+            RowWriter(node, connection, on_progress) as writer,
+        ):
             rows = writer.write(fold)
             _write_log(connection, spool, nodes)
-            writer.adopt_ledger(store)
+            writer.adopt_ledger(store, spool)
     _close(node, first, size, writer.missing)
     return Replayed(first, size, rows, tuple(writer.missing))
 
@@ -98,7 +100,7 @@ def _write_log(connection: Connection, spool: Spool, nodes: Iterable[Subtree]) -
 
 
 def _event_row(sequence: int, body: bytes, salt: bytes) -> dict[str, Any]:
-    event = json.loads(body)
+    event = orjson.loads(body)
     return {
         "sequence": sequence,
         "kind": event["kind"],
@@ -132,7 +134,7 @@ def _prove(node: Node, spool: Spool, fold: Fold, first: int, head: Kept) -> list
             break
         nodes += edge.append(leaf_hash(events.entry(salt, body)))
         try:
-            fold.add(sequence, json.loads(body))
+            fold.add(sequence, orjson.loads(body))
         except ValueError as error:
             raise LedgerIncompleteError(first=sequence, problem=str(error)) from error
     if edge.size != head.checkpoint.size:

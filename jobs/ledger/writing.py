@@ -1,17 +1,18 @@
 """Write folded rows into the register; what images leave out comes from the vault, by their digests."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
+import orjson
 from sqlalchemy import Connection, Table, and_, delete, insert, select, update
 from ulid import ULID
 
 from config.errors import ObjectMissingError, SealdockError
 from hashing.digest import Digest
+from jobs.ahead import mapping
 from jobs.ledger import reading
 from jobs.ledger.folding import Fold
 from jobs.node import Node, Store
@@ -20,11 +21,16 @@ from metadata.models import Base, StoredKind
 from storage import layout
 from storage.vault import LockMode, StoredVersion
 
+if TYPE_CHECKING:
+    from jobs.ledger.bundles import Spool
+
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many are done, and of how many (0: not known)."""
 
 _PAGE = 200
-_READERS = 8
+
+_KEPT_BYTES = 64 << 20
+"""Of manifests, which both a clip and its seal need."""
 _Row = dict[str, Any]
 
 
@@ -36,7 +42,10 @@ class RowWriter:
         self._node = node
         self._connection = connection
         self._on_progress = on_progress
-        self._pool = ThreadPoolExecutor(_READERS)
+        self._kept: dict[str, bytes] = {}
+        self._room = _KEPT_BYTES
+        self._hands = ExitStack()
+        self._over = self._hands.enter_context(mapping(node.hands))
         self._fill: Mapping[str, Callable[[Sequence[_Row], Sequence[Image]], None]] = {
             "clip": self._fill_clips,
             "docking": self._fill_dockings,
@@ -45,34 +54,42 @@ class RowWriter:
             "stored_version": self._fill_versions,
         }
 
+    def __enter__(self) -> Self:
+        """Nothing is made here."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End the threads that read."""
+        self._hands.close()
+
     def write(self, fold: Fold) -> dict[str, int]:
         """Write every row of a fold, new ones and those that changed; return how many, by table."""
         counts: dict[str, int] = {}
-        with self._pool:
-            for name, shape in shapes().items():
-                rows = fold.rows(name)
-                while page := [item.image for item in islice(rows, _PAGE)]:
-                    self._write(Base.metadata.tables[name], shape, page)
-                    counts[name] = counts.get(name, 0) + len(page)
-                    if self._on_progress is not None:
-                        self._on_progress(name, counts[name], 0)
-                for key in fold.gone(name):
-                    self._remove(Base.metadata.tables[name], shape, key)
+        for name, shape in shapes().items():
+            rows = fold.rows(name)
+            while page := [item.image for item in islice(rows, _PAGE)]:
+                self._write(Base.metadata.tables[name], shape, page)
+                counts[name] = counts.get(name, 0) + len(page)
+                if self._on_progress is not None:
+                    self._on_progress(name, counts[name], 0)
+            for key in fold.gone(name):
+                self._remove(Base.metadata.tables[name], shape, key)
         return counts
 
-    def adopt_ledger(self, store: Store) -> None:
-        """Note what the ledger itself is published as in a vault, and the checkpoints there."""
+    def adopt_ledger(self, store: Store, spool: "Spool") -> None:
+        """Note what the ledger itself is published as in a vault, and the checkpoints there.
+
+        ``spool`` knows the bundles that were read for the events.
+        """
         its_log = self._node.log
         largest = 0
         for prefix, kind in (
             ("events/", StoredKind.EVENTS),
             (layout.ledger_prefix(its_log.origin), StoredKind.LEDGER),
         ):
-            for key in store.vault.keys(prefix):
-                found = [version for version in store.vault.versions(key) if not version.marker]
-                if found and not self._is_noted(store, key, found[-1].version):
-                    data = reading.read(store.vault, key)
-                    self._note_object(store, found[-1], kind, Digest.sha256(data).hex)
+            keys = iter(store.vault.keys(prefix))
+            while page := list(islice(keys, _PAGE)):
+                self._adopt(store, kind, page, spool)
         noted = set(self._connection.scalars(select(_CHECKPOINT.c.size)))
         at = self._node.clock.now()
         for kept in reading.checkpoints(store.vault, its_log):
@@ -115,6 +132,18 @@ class RowWriter:
         same = and_(*(table.c[name] == value for name, value in zip(shape.key, key, strict=True)))
         self._connection.execute(delete(table).where(same))
 
+    def _manifest(self, clip: Digest, manifest: Digest, *, again: bool) -> bytes | None:
+        """Return a manifest; with ``again`` it is kept for the next call, unless many are."""
+        kept = self._kept.pop(manifest.hex, None)
+        if kept is not None:
+            self._room += len(kept)
+            return kept
+        data = self._read(layout.manifest_key(clip, manifest), manifest.hex)
+        if again and data is not None and self._room > len(data):
+            self._room -= len(data)
+            self._kept[manifest.hex] = data
+        return data
+
     def _read(self, key: str, digest: str | None) -> bytes | None:
         """Return a document from the first vault that has it with this digest; None if none has."""
         for store in self._node.stores:
@@ -132,10 +161,10 @@ class RowWriter:
             row["probe"] = None
             if image["probe"] is not None and row["sha256"] and row["manifest_sha256"]:
                 of, manifest = Digest.of_sha256(row["sha256"]), Digest.of_sha256(row["manifest_sha256"])
-                data = self._read(layout.manifest_key(of, manifest), row["manifest_sha256"])
-                row["probe"] = None if data is None else json.loads(data)["probe"]
+                data = self._manifest(of, manifest, again=True)
+                row["probe"] = None if data is None else orjson.loads(data)["probe"]
 
-        list(self._pool.map(probe, rows, images))
+        list(self._over(probe, rows, images))
 
     def _fill_dockings(self, rows: Sequence[_Row], images: Sequence[Image]) -> None:
         del images
@@ -148,17 +177,17 @@ class RowWriter:
             row["close"] = self._read(keys[2], row["close_digest"]) if closed else None
             row["close_seal"] = self._read(keys[3], None) if closed else None
 
-        list(self._pool.map(documents, rows))
+        list(self._over(documents, rows))
 
     def _fill_seals(self, rows: Sequence[_Row], images: Sequence[Image]) -> None:
         of = self._digests([row["clip_id"] for row in rows])
 
         def documents(row: _Row, image: Image) -> None:
             clip, manifest = of[row["clip_id"]], Digest.of_sha256(row["manifest_sha256"])
-            row["manifest"] = self._read(layout.manifest_key(clip, manifest), manifest.hex) or b""
+            row["manifest"] = self._manifest(clip, manifest, again=False) or b""
             row["signature"] = self._read(layout.seal_key(clip, manifest), image["signature"]) or b""
 
-        list(self._pool.map(documents, rows, images))
+        list(self._over(documents, rows, images))
 
     def _fill_timestamps(self, rows: Sequence[_Row], images: Sequence[Image]) -> None:
         seals, clips = Base.metadata.tables["seal"], Base.metadata.tables["clip"]
@@ -183,23 +212,39 @@ class RowWriter:
                 return
             row |= {"lock_mode": found.lock_mode.value, "lock_until": found.lock_until, "held": found.held}
 
-        list(self._pool.map(ask, rows))
+        list(self._over(ask, rows))
 
     def _digests(self, clips: Sequence[str]) -> dict[str, Digest]:
         table = Base.metadata.tables["clip"]
         query = select(table.c.id, table.c.sha256).where(table.c.id.in_(list(clips)))
         return {clip: Digest.of_sha256(digest) for clip, digest in self._connection.execute(query)}
 
-    def _is_noted(self, store: Store, key: str, version: str) -> bool:
-        table = _VERSION
-        query = select(table.c.id).where(
-            table.c.vault == store.name, table.c.key == key, table.c.version == version
-        )
-        return self._connection.scalar(query) is not None
+    def _adopt(self, store: Store, kind: StoredKind, keys: Sequence[str], spool: "Spool") -> None:
+        def look(key: str) -> tuple[StoredVersion, str] | None:
+            known = spooled[key]
+            try:
+                if known is not None:
+                    return store.vault.head(key, known[0]), known[1]
+                found, data = reading.fetch(store.vault, key)
+            except ObjectMissingError:
+                return None
+            return found, Digest.sha256(data).hex
 
-    def _note_object(self, store: Store, found: StoredVersion, kind: StoredKind, sha256: str) -> None:
-        at: datetime = self._node.clock.now()
-        row = {
+        query = select(_VERSION.c.key).where(_VERSION.c.vault == store.name, _VERSION.c.key.in_(keys))
+        noted = set(self._connection.scalars(query))
+        spooled = {key: spool.bundle(key) for key in keys if key not in noted}
+        at = self._node.clock.now()
+        rows = [
+            self._object_row(store, found[0], found[1], kind, at)
+            for found in self._over(look, spooled)
+            if found is not None
+        ]
+        if rows:
+            self._connection.execute(insert(_VERSION), rows)
+
+    @staticmethod
+    def _object_row(store: Store, found: StoredVersion, sha256: str, kind: StoredKind, at: datetime) -> _Row:
+        return {
             "id": str(ULID()),
             "vault": store.name,
             "key": found.key,
@@ -214,7 +259,6 @@ class RowWriter:
             "confirmed_at": at,
             "created_at": at,
         }
-        self._connection.execute(insert(_VERSION), row)
 
 
 _CHECKPOINT = Base.metadata.tables["ledger_checkpoint"]

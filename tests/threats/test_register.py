@@ -49,7 +49,8 @@ def test_a_row_inserted(station: Station, attack: Attack) -> None:
     insider.change(
         station,
         "INSERT INTO stored_version SELECT 'made-up', vault, key || 'x', version, kind, sha256, size,"
-        " lock_mode, lock_until, held, confirmation, confirmed_at, checked_at, verified_at, created_at"
+        " lock_mode, lock_until, held, confirmation, confirmed_at, checked_at, verified_at, lost_at,"
+        " created_at"
         " FROM stored_version WHERE kind = 'original' LIMIT 1",
     )
     attack.checked(station)
