@@ -37,7 +37,7 @@ for unit in "$here"/systemd/*.service "$here"/systemd/*.timer; do
   [[ ${unit##*/} == sealdock-witness* ]] && continue
   put 644 "$unit" "$units/${unit##*/}"
 done
-for unit in watch verify verify-locks locks-roll ledger-publish ledger-check timestamps vault-copy; do
+for unit in watch verify verify-locks locks-roll ledger-publish ledger-check reconcile timestamps vault-copy; do
   put 644 "$here/systemd/hardening.conf" "$units/sealdock-$unit.service.d/10-hardening.conf"
 done
 put 644 "$here/systemd/sysusers.conf" "$destination/etc/sysusers.d/sealdock.conf"

@@ -23,6 +23,7 @@ TIMERS = (
     "sealdock-locks-roll",
     "sealdock-ledger-publish",
     "sealdock-ledger-check",
+    "sealdock-reconcile",
     "sealdock-timestamps",
 )
 HOOK = '#!/bin/sh\ncat >>/run/alarms/"$1"\n'
