@@ -46,7 +46,10 @@ def check_database_url(url: str) -> str:
     parts = _split(url)
     if not parts.scheme or "://" not in url:
         raise ValueError(mark("write it like sqlite:////path or postgresql+psycopg://user@host/name"))
-    if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"}:
+    backend = parts.scheme.partition("+")[0]
+    if backend == "sqlite" and not parts.path.startswith("//"):  # another working folder, another register
+        raise ValueError(mark("an SQLite file is written sqlite:////absolute/path, with four slashes"))
+    if backend not in {"postgresql", "postgres"}:
         return url
     query = parse_qs(parts.query)
     hosts = query.get("host", []) + query.get("hostaddr", []) or [parts.hostname or ""]

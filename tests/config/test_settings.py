@@ -192,6 +192,7 @@ def test_unknown_name_in_the_environment(
         ("[vault]\nurl = '/srv/vault'", "vault.url", "file:///"),
         ("[vault]\nurl = 'file://srv/vault'", "vault.url", "absolute"),
         ("[database]\nurl = 'register.db'", "database.url", "sqlite:////"),
+        ("[database]\nurl = 'sqlite:///register.db'", "database.url", "absolute"),
         ("[database]\nurl = 'postgresql://db.example/x'", "database.url", "sslmode"),
         ("[database]\nurl = 'postgresql://db.example/x?sslmode=prefer'", "database.url", "sslmode"),
         ("[database]\nurl = 'postgresql:///x?host=db.example'", "database.url", "sslmode"),
