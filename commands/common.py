@@ -126,10 +126,12 @@ def _unfinished(node: "Node") -> HomeUnfinishedError:
 
 
 def _compare(node: "Node") -> None:
-    """Compare the log with what the vaults hold, before anything is appended to it."""
+    """Compare the log with what the vaults hold, before anything is appended to it; log changed settings."""
+    from jobs import configuring
     from jobs.ledger.standing import compare
 
     compare(node)
+    configuring.note(node)
 
 
 def _rotation_cut_off(node: "Node") -> bool:

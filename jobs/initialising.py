@@ -20,7 +20,7 @@ from config.errors import (
 from config.messages import Phrase, mark
 from config.settings import FILE_NAME, Settings
 from hashing import durable, keys
-from jobs import joining
+from jobs import configuring, joining
 from jobs.joining import Joined
 from jobs.ledger import keys as log_keys
 from jobs.ledger.keys import Log
@@ -145,6 +145,7 @@ def initialise_register(
                 "station": settings.station.id,
                 "vault": settings.vault_url,
                 "ledger": str(its_log.vkey),
+                "settings": configuring.in_force(settings),
             },
         )
         note_key(session, signer, "station", actor, station=settings.station.id)

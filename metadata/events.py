@@ -51,6 +51,7 @@ class EventKind(StrEnum):
 
     INITIALISED = "initialised"
     STATION_JOINED = "station-joined"
+    CONFIGURED = "configured"
     INVENTORIED = "inventoried"
     FOUND = "found"
     OFFLOADED = "offloaded"

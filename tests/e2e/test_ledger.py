@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,9 @@ from hashing.checkpoint import open_note
 from hashing.merkle import leaf_hash
 from hashing.notes import Vkey
 from tests.support import insider
+from tests.support.footage import FIRST
 from tests.support.ledger_home import a_clip, checked, events
-from tests.support.station import Station, make_card, until
+from tests.support.station import ROOT, Station, digest_of, make_card, until
 
 UNLOGGED = {
     "alembic_version",
@@ -220,3 +222,34 @@ def test_watch_publishes_on_schedule(copied: Station, tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.communicate(timeout=60)
+
+
+def test_changed_settings_stand_in_the_log(station: Station, tmp_path: Path) -> None:
+    def configured() -> list[dict[str, Any]]:
+        rows = station.rows("SELECT body FROM custody_event WHERE kind = 'configured' ORDER BY sequence")
+        return [json.loads(row[0])["facts"] for row in rows]
+
+    first = json.loads(station.value("SELECT body FROM custody_event WHERE kind = 'initialised'"))
+    assert first["facts"]["settings"]["vault.url"] == "file://{home}/vault"
+    station.ok("case", "add", FIRST)
+    assert configured() == []
+    schedule = tmp_path / "schedule.toml"
+    schedule.write_bytes((ROOT / "config" / "defaults" / "retention.toml").read_bytes())
+    settings = {
+        "SEALDOCK_CLEARING_POLICY": "after-confirm",
+        "SEALDOCK_RETENTION_SCHEDULE": str(schedule),
+        "SEALDOCK_VAULT_ACCESS_KEY": "key",
+        "SEALDOCK_VAULT_SECRET_KEY": "hidden-secret",
+        "SEALDOCK_LANGUAGE": "zh_CN",
+    }
+    station.ok("case", "add", "苏吴城管罚字〔2026〕第26号", **settings)
+    station.ok("case", "add", "苏吴城管罚字〔2026〕第27号", **settings)
+    (changed,) = configured()
+    assert changed["settings"]["clearing.policy"] == "after-confirm"
+    assert changed["settings"]["vault.secret_key"] == "***"
+    assert changed["settings"][f"file:{schedule}"] == f"sha256:{digest_of(schedule)}"
+    assert "language" not in "".join(changed["settings"])
+    assert "hidden-secret" not in json.dumps(changed)
+    station.ok("case", "add", "苏吴城管罚字〔2026〕第28号")
+    assert len(configured()) == 2
+    assert configured()[1]["changed"] == configured()[0]["changed"]
