@@ -10,6 +10,7 @@ from jobs import spooling, tally, told
 from jobs.asking import Answer
 from jobs.health import Station
 from jobs.liveness import Heart
+from jobs.node import MAIN
 from metadata.repo.figures import Figures, ShortestLock
 from metadata.states import SAFE, ClipState
 
@@ -90,6 +91,15 @@ class StationMetrics(Collector):
                 "Stored versions that the main vault holds and the second does not yet.",
                 found.lacking,
             )
+        yield _gauge("sealdock_ledger_events", "Events of the log.", found.events)
+        held = GaugeMetricFamily(
+            "sealdock_ledger_held_events",
+            "Events under the newest checkpoint that a vault or witness holds.",
+            labels=["holder"],
+        )
+        for holder, size in sorted({MAIN: 0, **found.held}.items()):
+            held.add_metric([holder], size)
+        yield held
         yield from self._lock(found.lock, now)
 
     def _lock(self, lock: ShortestLock | None, now: datetime) -> Iterator[Metric]:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from metadata.models import Clip, Docking, StoredKind, StoredVersion
-from metadata.repo import integrity, objects
+from metadata.repo import integrity, ledger, objects
 from metadata.states import SAFE
 
 _SAFE = [state.value for state in SAFE]
@@ -45,6 +45,10 @@ class Figures:
     """Dockings without a close-out."""
     lacking: int | None
     """Keys of which the main vault confirmed a version and the second one did not; None without one."""
+    events: int
+    """Events of the log."""
+    held: dict[str, int]
+    """How many of them vaults and witnesses hold a checkpoint of, by their names."""
 
 
 def figures(session: Session, *, cap: datetime, second: str | None = None) -> Figures:
@@ -68,6 +72,8 @@ def figures(session: Session, *, cap: datetime, second: str | None = None) -> Fi
         dockings=session.scalar(select(func.count()).select_from(Docking).where(Docking.close.is_(None)))
         or 0,
         lacking=None if second is None else objects.lacking(session, "main", second),
+        events=ledger.size(session),
+        held={row.holder: row.size for row in ledger.standings(session)},
     )
 
 
