@@ -20,6 +20,7 @@ WHAT = {
     "node-edited": mark("inner hash edited"),
     "row-edited": mark("row edited"),
     "row-removed": mark("row removed"),
+    "bundle-missing": mark("missing in the vault"),
     "row-added": mark("row added"),
     "document-edited": mark("document edited"),
     "results-edited": mark("results of an integrity run edited"),

@@ -223,7 +223,7 @@ class LedgerSection(Section):
         for item in value:
             url, _, vkey = item.partition(" ")
             check_timestamp_url(url)  # the same rule: TLS, but on this computer
-            if not _VKEY.fullmatch(vkey):
+            if not _VKEY.fullmatch(vkey) or {"?", "#"} & set(url):
                 raise ValueError(mark("write it like `https://host/path NAME+HASH+KEY`"))
         return value
 

@@ -40,7 +40,7 @@ LEFT_OUT: Mapping[str, frozenset[str]] = {
     "docking": frozenset({"inventory", "inventory_seal", "close", "close_seal"}),
     "seal": frozenset({"manifest"}),
     # What the vault answered: it is asked again, not believed.
-    "stored_version": frozenset({"lock_mode", "lock_until", "held", "checked_at", "verified_at", "lost_at"}),
+    "stored_version": frozenset({"lock_mode", "lock_until", "held", "checked_at", "verified_at"}),
 }
 """Columns that images do not have, by table."""
 

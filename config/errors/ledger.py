@@ -84,7 +84,7 @@ class RebuildRefusedError(LedgerError):
     exit_code = 105
     happened = mark("The register cannot be made from the vault: {problem}.")
     safe = mark("Nothing was written.")
-    todo = mark("See docs/operations.md, chapter Backup and restore.")
+    todo = mark("See docs/operations.md, chapter Backup.")
 
 
 class LedgerIncompleteError(IntegrityError):
@@ -107,3 +107,16 @@ class EventNotFoundError(LedgerError):
     happened = mark("The log has no event {event}.")
     safe = mark("Nothing was changed.")
     todo = mark("See `sealdock ledger show` for the events and their numbers.")
+
+
+class LedgerDamagedError(LedgerError):
+    """The register lacks events or hashes of its own log. Facts: level, first."""
+
+    code = "ledger-damaged"
+    exit_code = 109
+    happened = mark("The register lacks hashes of its log, from number {first} of level {level} on.")
+    safe = mark("Nothing was written. Footage, manifests and seals in the vault are not affected.")
+    todo = mark(
+        "Somebody removed events: keep the register as it is. `sealdock ledger check` names what is missing; "
+        "`sealdock rebuild --from-vault` makes a whole register from what was published."
+    )

@@ -28,10 +28,10 @@ from hashing.edge import Edge
 from hashing.log import TILE_WIDTH
 from hashing.merkle import leaf_hash
 from hashing.notes import NoteError
-from jobs.ledger import reading, witnessing
+from jobs.ledger import coverage, reading, spelling, witnessing
 from jobs.ledger.folding import Expected, Fold
 from jobs.ledger.keys import Log
-from jobs.node import Node
+from jobs.node import Node, Store
 from jobs.witnessing_client import WitnessingError
 from metadata import events
 from metadata.events import EventKind
@@ -44,6 +44,9 @@ REGISTER = "register"
 
 _SHOWN = 1000
 _PAGE = 2000
+_LONGEST_GAP = 1_000_000
+"""Numbers without an event; a later one was made up."""
+_EVENTS = Base.metadata.tables["custody_event"]
 _TABLE = CustodyEvent.__table__.c
 _EVENT = (
     _TABLE.sequence, _TABLE.kind, _TABLE.subject, _TABLE.attempt, _TABLE.clip_id, _TABLE.docking_id,
@@ -62,7 +65,8 @@ class Difference:
 
     what: str
     """``event-edited``, ``event-missing``, ``node-edited``, ``row-edited``, ``row-removed``, ``row-added``,
-    ``document-edited``, ``results-edited``, ``history-rewritten``, ``checkpoint-foreign``, ``behind``."""
+    ``document-edited``, ``bundle-missing``, ``results-edited``, ``history-rewritten``,
+    ``checkpoint-foreign``, ``behind``."""
     table: str | None = None
     key: str | None = None
     """Primary key of the row, key of the object, or who holds the checkpoint."""
@@ -116,9 +120,14 @@ def check(
     done = Checked()
     with node.register.read() as session, Fold(folder) as fold:
         signed = sorted(_signed(node, session, done), key=lambda item: item.size)
+        for (number,), columns in spelling.odd(session, _EVENTS):
+            done.note(Difference("event-edited", "custody_event", str(number), int(number), columns))
         _check_events(session, fold, signed, done, on_progress)
         for name, shape in shapes().items():
             _check_rows(session, fold, name, shape, done)
+        for store in node.stores:
+            if store.name not in done.silent:
+                _check_vault(node, session, store, done)
     return done
 
 
@@ -162,6 +171,16 @@ def _in_vaults(node: Node, its_log: Log, done: Checked) -> Iterator[_Signed]:
             done.silent.append(store.name)
 
 
+def _check_vault(node: Node, session: Session, store: Store, done: Checked) -> None:
+    """See that a vault still holds what its newest checkpoint stands on: `rebuild` will need it."""
+    size = done.holders.get(store.name, 0)
+    try:
+        for key, number in coverage.lacking(session, store.vault, node.log.origin, size):
+            done.note(Difference("bundle-missing", key=f"{store.name}: {key}", event=number))
+    except SealdockError:
+        done.silent.append(store.name)
+
+
 def _opened(its_log: Log, note: bytes) -> tuple[int, bytes] | None:
     try:
         head = open_note(note, [its_log.vkey]).checkpoint
@@ -194,7 +213,7 @@ def _check_events(
             head = next(waiting, None)
 
     compare()
-    for row in _rows(session):
+    for row in _rows(session, done):
         number, leaf = row[0], row[-1]
         while edge.size < number:  # numbers that are not there
             done.note(Difference("event-missing", "custody_event", str(edge.size), edge.size))
@@ -212,10 +231,19 @@ def _check_events(
     done.events, done.root = edge.size, edge.root()
 
 
-def _rows(session: Session) -> Iterator[Sequence[Any]]:
+def _rows(session: Session, done: Checked) -> Iterator[Sequence[Any]]:
     query = select(*_EVENT).order_by(CustodyEvent.sequence).execution_options(yield_per=_PAGE)
+    usual = spelling.usual(session, _EVENTS)
+    if usual is not None:
+        query = query.where(usual)
+    last = 0
     for page in session.connection().execute(query).partitions():
-        yield from page
+        for row in page:
+            if row[0] - last > _LONGEST_GAP:
+                done.note(Difference("event-edited", "custody_event", str(row[0]), row[0], ("sequence",)))
+                return
+            last = row[0]
+            yield row
 
 
 def _check_event(
@@ -263,6 +291,12 @@ class _Nodes:
 
 def _check_rows(session: Session, fold: Fold, name: str, shape: Shape, done: Checked) -> None:
     table = Base.metadata.tables[name]
+    for values, columns in spelling.odd(session, table):
+        done.rows += 1
+        named = dict(zip(shape.key, values, strict=True))
+        known = fold.take(name, named)
+        what, number = ("row-added", None) if known is None else ("row-edited", known.sequence)
+        done.note(Difference(what, name, _key(shape, named), number, columns, _clip(name, named)))
     for row in _stored(session, table):
         done.rows += 1
         image = shape.image(row) if name in _DOCUMENTS else shape.image_of(row)
@@ -277,8 +311,7 @@ def _check_rows(session: Session, fold: Fold, name: str, shape: Shape, done: Che
         for document, digest in _DOCUMENTS.get(name, ()):
             data, said = getattr(row, document), getattr(row, digest)
             if (data is None) != (said is None) or (data and hashlib.sha256(data).hexdigest() != said):
-                what = Difference("document-edited", name, key, expected.sequence, (document,))
-                done.note(what)
+                done.note(Difference("document-edited", name, key, expected.sequence, (document,)))
     for gone in fold.rows(name):
         done.note(_removed(name, shape, gone))
 
@@ -287,6 +320,9 @@ def _stored(session: Session, table: Table) -> Iterator[Row[Any]]:
     documents = {document for document, _ in _DOCUMENTS.get(table.name, ())}
     left_out = LEFT_OUT.get(table.name, frozenset()) - documents
     query = select(*(column for column in table.columns if column.name not in left_out))
+    usual = spelling.usual(session, table)
+    if usual is not None:
+        query = query.where(usual)
     if table.name == "stored_version":
         query = query.where(table.c.kind.not_in([kind.value for kind in LEDGER_KINDS]))
     page = 16 if documents else _PAGE

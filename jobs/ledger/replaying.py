@@ -15,17 +15,19 @@ import orjson
 from sqlalchemy import Connection, insert
 from ulid import ULID
 
-from config.errors import LedgerForkedError, LedgerIncompleteError, RebuildRefusedError
+from config.errors import LedgerForeignError, LedgerForkedError, LedgerIncompleteError, RebuildRefusedError
 from config.messages import Phrase, mark
 from hashing.edge import Edge
 from hashing.log import Subtree
 from hashing.merkle import leaf_hash
-from jobs.ledger import reading
+from jobs.ledger import reading, witnessing
 from jobs.ledger.bundles import Spool, collect
 from jobs.ledger.folding import Fold
 from jobs.ledger.reading import Kept
+from jobs.ledger.standing import compare
 from jobs.ledger.writing import Progress, RowWriter
 from jobs.node import Node, Store
+from jobs.witnessing_client import WitnessingError
 from metadata import events
 from metadata.events import EventKind
 from metadata.models import Base
@@ -73,7 +75,9 @@ def _replay(node: Node, store: Store, first: int, on_progress: Progress | None) 
     if head is None:
         raise RebuildRefusedError(problem=Phrase(mark("it holds no checkpoint of this log")))
     size = head.checkpoint.size
+    _require_none_ahead(node, max(first, size))
     if size <= first:
+        compare(node)
         return Replayed(first, first, {})
     with Spool() as spool, Fold() as fold:
         collect(store.vault, node.log.origin, spool, first, size, on_progress, node.hands)
@@ -87,6 +91,19 @@ def _replay(node: Node, store: Store, first: int, on_progress: Progress | None) 
             writer.adopt_ledger(store, spool)
     _close(node, first, size, writer.missing)
     return Replayed(first, size, rows, tuple(writer.missing))
+
+
+def _require_none_ahead(node: Node, size: int) -> None:
+    """Raise RebuildRefusedError if a witness holds more of the log than there is: going on would fork it."""
+    for witness in witnessing.witnesses(node):
+        try:
+            head = witnessing.seen(node, witness)
+        except (WitnessingError, LedgerForeignError):
+            continue  # it does not answer, or somebody else does
+        if head is not None and head.size > size:
+            problem = mark("{holder} holds {held} events of the log, vault and register at most {size}")
+            facts = {"holder": witness.url, "held": head.size, "size": size}
+            raise RebuildRefusedError(problem=Phrase(problem, **facts))
 
 
 def _write_log(connection: Connection, spool: Spool, nodes: Iterable[Subtree]) -> None:

@@ -11,7 +11,6 @@ from config.errors import (
     LedgerForeignError,
     LedgerForkedError,
     ObjectMissingError,
-    SealdockError,
     VaultUnavailableError,
 )
 from hashing import log
@@ -48,9 +47,20 @@ def compare_witness(node: Node, witness: Witness) -> bool:
     except WitnessingError:
         note(node, witness.name, problem=witnessing.UNAVAILABLE)
         return False
-    except (LedgerBehindError, LedgerForkedError, LedgerForeignError) as error:
-        alarm(node, witness.name, error)
+    except LedgerForeignError as error:
+        # Whatever answers there, it is not the witness: that keeps nothing waiting, but somebody must know.
+        alarm(node, witness.name, error.code)
+        note(node, witness.name, problem=error.code)
+        return False
+    except (LedgerBehindError, LedgerForkedError) as error:
+        alarm(node, witness.name, error.code)
+        if isinstance(error, LedgerForkedError) and head is not None:
+            witnessing.show_fork(node, witness, head.size)
         raise
+    with node.register.read() as session:
+        cosigned = ledger.newest_cosigned(session, str(witness.vkey))
+    if cosigned > (0 if head is None else head.size):
+        alarm(node, witness.name, witnessing.WENT_BACK)
     note(node, witness.name, size=0 if head is None else head.size)
     return True
 
@@ -67,15 +77,15 @@ def compare_vault(node: Node, store: Store) -> bool:
         note(node, store.name, problem=error.code)
         return False
     except (LedgerBehindError, LedgerForkedError, LedgerForeignError) as error:
-        alarm(node, store.name, error)
+        alarm(node, store.name, error.code)
         raise
     note(node, store.name, size=0 if kept is None else kept.checkpoint.size)
     return True
 
 
-def alarm(node: Node, holder: str, error: SealdockError) -> None:
+def alarm(node: Node, holder: str, problem: str) -> None:
     """Raise one alert for a log that is not what somebody else holds of it."""
-    facts = {"holder": holder, "problem": error.code}
+    facts = {"holder": holder, "problem": problem}
     with node.register.write() as session:
         integrity.raise_alert(session, ALERT, node.clock.now(), facts=facts, once=True)
 

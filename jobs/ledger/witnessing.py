@@ -5,6 +5,7 @@ it. So a log that was rewritten cannot get the cosignature that outsiders look f
 """
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -26,6 +27,8 @@ from metadata.repo.ledger import Hashes
 _log = logging.getLogger("sealdock.ledger")
 UNAVAILABLE, REFUSED = "witness-unavailable", "witness-refused"
 """Why a witness did not cosign, as the register keeps it."""
+WENT_BACK = "witness-went-back"
+"""It shows an older checkpoint than one that it has cosigned: its state was lost, or is a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,18 @@ def seen(node: Node, witness: Witness) -> Checkpoint | None:
     return opened.checkpoint
 
 
+def show_fork(node: Node, witness: Witness, size: int) -> None:
+    """Let a witness that cosigned another history have ours, signed at the same size, as evidence of both."""
+    its_log = node.log
+    if its_log.key is None:
+        return
+    with node.register.read() as session:
+        head = Checkpoint(its_log.origin, size, log.tree_root(Hashes(session), size))
+    timeout = timedelta(seconds=node.settings.ledger.witness_timeout_seconds)
+    with suppress(WitnessingError):  # it refuses, and keeps both
+        add_checkpoint(witness.url, size, [], head.sign(its_log.key).spell(), timeout)
+
+
 def _note(
     node: Node,
     witness: Witness,
@@ -141,4 +156,4 @@ def _note(
 def _alarm(node: Node, witness: Witness, error: SealdockError) -> None:
     from jobs.ledger.standing import alarm  # noqa: PLC0415 - it asks the witnesses, too
 
-    alarm(node, witness.name, error)
+    alarm(node, witness.name, error.code)

@@ -204,7 +204,7 @@ class RowWriter:
 
         def ask(row: _Row) -> None:
             row |= {"lock_mode": LockMode.NONE.value, "lock_until": None, "held": False}
-            row |= {"checked_at": None, "verified_at": None, "lost_at": None}
+            row |= {"checked_at": None, "verified_at": None}
             try:
                 found = self._node.store(row["vault"]).vault.head(row["key"], row["version"])
             except (ObjectMissingError, LookupError):

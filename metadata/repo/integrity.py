@@ -63,6 +63,7 @@ def without_version(session: Session, vault: str) -> list[Clip]:
         StoredVersion.vault == vault,
         StoredVersion.kind == StoredKind.ORIGINAL.value,
         StoredVersion.sha256 == Clip.sha256,
+        _KEPT,
     )
     query = select(Clip).where(Clip.state.in_([state.value for state in SAFE]), ~original.exists())
     return list(session.scalars(query.order_by(Clip.id)))

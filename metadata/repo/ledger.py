@@ -8,6 +8,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from config.errors import LedgerDamagedError
+from hashing.merkle import HASH_SIZE
 from metadata.events import EventKind
 from metadata.models import CustodyEvent, LedgerCheckpoint, LedgerCosignature, LedgerNode, LedgerStanding
 
@@ -38,11 +40,15 @@ class Hashes:
         self._session = session
 
     def subtrees(self, level: int, first: int, count: int) -> bytes:
-        """Return hashes of complete subtrees, 32 bytes each; fewer where the register lacks some."""
+        """Return hashes of complete subtrees, 32 bytes each. Raises LedgerDamagedError if some are gone."""
         span = {"first": first, "last": first + count - 1}
         if level == 0:
-            return b"".join(self._session.scalars(_LEAVES, span))
-        return b"".join(self._session.scalars(_NODES, {"level": level, **span}))
+            found = b"".join(self._session.scalars(_LEAVES, span))
+        else:
+            found = b"".join(self._session.scalars(_NODES, {"level": level, **span}))
+        if len(found) != count * HASH_SIZE:
+            raise LedgerDamagedError(level=level, first=first)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,12 @@ def cosignatures(session: Session, at_size: int) -> list[LedgerCosignature]:
     """Return who cosigned the checkpoint of a size."""
     query = select(LedgerCosignature).where(LedgerCosignature.size == at_size)
     return list(session.scalars(query.order_by(LedgerCosignature.witness)))
+
+
+def newest_cosigned(session: Session, witness: str) -> int:
+    """Return the size of the largest checkpoint that a witness has cosigned; 0 if none."""
+    query = select(func.max(LedgerCosignature.size)).where(LedgerCosignature.witness == witness)
+    return session.scalar(query) or 0
 
 
 def add_cosignature(session: Session, at_size: int, witness: str, line: str, at: datetime) -> bool:

@@ -118,6 +118,70 @@ def test_a_forked_log(witnessed: Station, witness: Witness, attack: Attack, tmp_
 
 
 @threat(
+    "The same, and each copy does one thing only",
+    "the witness cosigns the first; `tag` 102: `ledger-forked`; the witness keeps both signed notes",
+)
+def test_a_forked_log_of_one_event(
+    witnessed: Station, witness: Witness, attack: Attack, tmp_path: Path
+) -> None:
+    other = Station(tmp_path / "other", witnessed.environment)
+    shutil.copytree(witnessed.home, other.home)
+    away = Station(other.home, {**other.environment, "SEALDOCK_LEDGER_WITNESSES": ""})
+    size = witnessed.value("SELECT count(*) FROM custody_event")
+    for number in (31, 32):
+        away.ok("case", "add", f"苏吴城管罚字〔2026〕第{number}号")
+    while witnessed.value("SELECT count(*) FROM custody_event") <= size:
+        witnessed.ok("case", "add", "苏吴城管罚字〔2026〕第33号")
+    assert witnessed.json("ledger", "publish")["ok"]
+    attack.saw("the witness cosigns the first")
+    clip = other.value("SELECT max(id) FROM clip")
+    attack.refused("tag", other.run("tag", clip, "--category", "case-evidence", "--json"))
+    assert witness.run("evidence", "--json").json
+    attack.saw("the witness keeps both signed notes")
+    attack.ends()
+    thaw(other.home)
+
+
+@threat(
+    "A witness is brought back to an older state of its own",
+    "`tag` 0; an alert names the witness that went back",
+)
+def test_a_witness_that_went_back(station: Station, witness: Witness, attack: Attack, tmp_path: Path) -> None:
+    vkey = witness.vkey
+    with witness.serving():
+        place = f"http://127.0.0.1:{witness.port} {vkey}"
+        home = Station(station.home, {**station.environment, "SEALDOCK_LEDGER_WITNESSES": place})
+        home.ok("ledger", "publish")
+        shutil.copytree(witness.folder, tmp_path / "older")
+        home.ok("case", "add", "苏吴城管罚字〔2026〕第51号")
+        home.ok("ledger", "publish")
+    shutil.rmtree(witness.folder)
+    (tmp_path / "older").rename(witness.folder)
+    port = witness.port
+    with witness.serving("--listen", f"127.0.0.1:{port}"):
+        clip = home.value("SELECT max(id) FROM clip")
+        home.ok("tag", clip, "--category", "inspection")
+        attack.saw("`tag` 0")
+    alerts = home.json("alerts", "list")
+    assert {(item["kind"], item["facts"]["problem"]) for item in alerts} >= {("ledger", "witness-went-back")}
+    attack.saw("an alert names the witness that went back")
+    attack.ends()
+
+
+@threat(
+    "The events are taken out of the vault, and the rows that name them out of the register: it could not be "
+    "made anew any more",
+    "`ledger check` 103: `bundle-missing`",
+)
+def test_bundles_destroyed(station: Station, attack: Attack) -> None:
+    thaw(station.vault)
+    shutil.rmtree(station.vault / "events")
+    insider.change(station, "DELETE FROM stored_version WHERE kind = 'events'")
+    attack.checked(station)
+    attack.ends()
+
+
+@threat(
     "The witness is replaced by another one that signs anything",
     "`ledger show` does not count it: its key is not the one of the settings; `ledger publish` 0: nothing",
 )

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.support import insider
-from tests.support.station import Ran, Station, make_card
+from tests.support.station import Ran, Station, make_card, thaw
 from tests.support.threat import Attack, threat
 
 
@@ -31,6 +31,38 @@ def test_a_link_edited(station: Station, attack: Attack) -> None:
         station, "UPDATE link SET case_id = (SELECT id FROM enforcement_case WHERE number = ?)", other
     )
     attack.checked(station)
+    attack.ends()
+
+
+@threat(
+    "A stored version is marked as lost, so that nothing looks for it, and its object is destroyed",
+    "`ledger check` 103: `row-edited (stored_version)`; `verify` 44: `not-stored`",
+)
+def test_a_version_marked_as_lost(station: Station, attack: Attack) -> None:
+    digest = station.value("SELECT sha256 FROM clip WHERE name = 'a.txt'")
+    query = "UPDATE stored_version SET lost_at = '2026-12-01 05:00:00.000000' WHERE sha256 = ?"
+    insider.change(station, query, digest)
+    path = station.object(digest)
+    thaw(path)
+    path.unlink()
+    attack.checked(station)
+    attack.verified(station)
+    attack.ends()
+
+
+@threat(
+    "A time is spelled in another way, so that searches by time do not find the clip; a value is replaced by "
+    "one that nobody can read",
+    "`ledger check` 103: `row-edited (clip)`, `row-edited (docking)`",
+)
+def test_a_value_respelled(station: Station, attack: Attack) -> None:
+    insider.change(station, "UPDATE clip SET created_at = replace(created_at, ' ', 'T') WHERE name = 'a.txt'")
+    insider.change(station, "UPDATE clip SET probe = '{bad', permanent = 2 WHERE name = 'b.txt'")
+    insider.change(station, "UPDATE docking SET started_at = 'garbage'")
+    found = attack.checked(station)
+    assert {tuple(item["columns"]) for item in found["differences"]} == {
+        ("created_at",), ("probe", "permanent"), ("started_at",)
+    }  # fmt: skip
     attack.ends()
 
 
