@@ -45,6 +45,7 @@ from config.errors.integrity import (
 )
 from config.errors.ledger import (
     EventNotFoundError,
+    EventUnsignedError,
     LedgerBehindError,
     LedgerCheckFailedError,
     LedgerDamagedError,
@@ -153,6 +154,7 @@ __all__ = [
     "EngineFailedError",
     "EngineUnavailableError",
     "EventNotFoundError",
+    "EventUnsignedError",
     "Explanation",
     "FileVanishedError",
     "HashingError",

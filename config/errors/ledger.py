@@ -120,3 +120,14 @@ class LedgerDamagedError(LedgerError):
         "Somebody removed events: keep the register as it is. `sealdock ledger check` names what is missing; "
         "`sealdock rebuild --from-vault` makes a whole register from what was published."
     )
+
+
+class EventUnsignedError(LedgerError):
+    """No checkpoint covers an event yet. Facts: event."""
+
+    code = "event-unsigned"
+    exit_code = 96
+    happened = mark("The log has event {event}, but no checkpoint that covers it yet.")
+    safe = mark("Nothing was changed.")
+    todo = mark("Sign and publish what there is with `sealdock ledger publish`, then ask again.")
+    retriable = True

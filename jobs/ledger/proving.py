@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from config.errors import EventNotFoundError
+from config.errors import EventNotFoundError, EventUnsignedError
 from hashing import log
 from hashing.notes import Note, NoteError, Signature
 from jobs.node import Node
@@ -20,13 +20,15 @@ SCHEMA = "sealdock.proof/1"
 def prove(node: Node, sequence: int) -> dict[str, Any]:
     """Return an event with the proof that it is a leaf under the newest checkpoint (docs/formats.md).
 
-    Raises EventNotFoundError: there is no such event, or no checkpoint that covers it.
+    Raises EventNotFoundError: there is no such event; EventUnsignedError: no checkpoint covers it yet.
     """
     with node.register.read() as session:
         row = session.get(CustodyEvent, sequence)
         head = next(ledger.checkpoints(session), None)
-        if row is None or head is None or head.size <= sequence:
+        if row is None:
             raise EventNotFoundError(event=sequence)
+        if head is None or head.size <= sequence:
+            raise EventUnsignedError(event=sequence)
         proof = log.inclusion_proof(Hashes(session), sequence, head.size)
         note = whole_note(session, head.size)
     return {

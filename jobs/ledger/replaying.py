@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 from ulid import ULID
 
 from config.errors import LedgerForeignError, LedgerForkedError, LedgerIncompleteError, RebuildRefusedError
@@ -86,11 +86,19 @@ def _replay(node: Node, store: Store, first: int, on_progress: Progress | None) 
             node.register.connection() as connection,
             RowWriter(node, connection, on_progress) as writer,
         ):
+            _require_unchanged(connection, first)
             rows = writer.write(fold)
             _write_log(connection, spool, nodes)
             writer.adopt_ledger(store, spool)
     _close(node, first, size, writer.missing)
     return Replayed(first, size, rows, tuple(writer.missing))
+
+
+def _require_unchanged(connection: Connection, size: int) -> None:
+    """Raise RebuildRefusedError if another command has written events since the register was looked at."""
+    last = connection.scalar(select(func.max(_EVENTS.c.sequence)))
+    if (0 if last is None else last + 1) != size:
+        raise RebuildRefusedError(problem=Phrase(mark("another command writes into the register")))
 
 
 def _require_none_ahead(node: Node, size: int) -> None:

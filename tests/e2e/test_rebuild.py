@@ -152,3 +152,22 @@ def test_a_bundle_with_another_event_is_not_believed(copied: Station) -> None:
         assert bundle.read_bytes() != before
     copied.register.unlink()
     copied.run("rebuild", "--from-vault").expect(106)
+
+
+def test_what_is_no_bundle_is_passed_over(copied: Station) -> None:
+    """Whoever may write into the vault must not keep a register from coming back."""
+    folder = copied.vault / "events" / "register"
+    (folder / "000000000000-000000000001.json").write_bytes(b"{}")
+    (folder / "000000000002-000000000003.json").write_bytes(b"\xff junk")
+    size = events(copied)
+    copied.register.unlink()
+    assert copied.json("rebuild", "--from-vault")["size"] == size
+    checked(copied, 0)
+
+
+def test_an_event_that_is_not_signed_yet(copied: Station) -> None:
+    copied.ok("case", "add", "苏吴城管罚字〔2026〕第77号")
+    last = events(copied) - 1
+    assert "no checkpoint that covers it" in copied.run("ledger", "prove", str(last)).expect(96).err
+    copied.ok("ledger", "publish")
+    assert copied.ok("ledger", "prove", str(last)).json["index"] == last
