@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import PydanticUndefined
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from ulid import ULID
@@ -81,9 +80,11 @@ def _noted(session: Session, station: str) -> dict[str, Any] | None:
 
 
 def _usual(section: str) -> dict[str, Any]:
-    field = Settings.model_fields[section]
-    value = field.get_default(call_default_factory=True)
-    return {} if value is PydanticUndefined else value.model_dump(mode="json")
+    make = Settings.model_fields[section].default_factory
+    if make is None:
+        raise ValueError(f"{section} is no section of the settings")
+    usual: dict[str, Any] = make().model_dump(mode="json")  # type: ignore[call-arg]
+    return usual
 
 
 def _files(settings: Settings) -> Iterator[Path]:
