@@ -12,7 +12,7 @@ from itertools import groupby
 from sqlalchemy.orm import Session
 
 from hashing import canonical, tiles
-from hashing.log import TILE_HEIGHT
+from hashing.log import MAX_SIZE, TILE_HEIGHT
 from hashing.notes import Vkey
 from hashing.tiles import Bundle, Tile, TileError
 from metadata import events
@@ -81,6 +81,8 @@ def at(session: Session, origin: str, key: str) -> Part | None:
     if path.startswith("tile/"):
         return _tile_at(session, origin, path)
     for number in (int(part) for part in path.split("/") if part.isascii() and part.isdigit()):
+        if number > MAX_SIZE:  # no log is that long, and no database takes the number
+            continue
         for found in (checkpoint(session, origin, number), *cosignatures(session, origin, number)):
             if found is not None and found.key == key:
                 return found

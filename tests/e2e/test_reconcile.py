@@ -223,6 +223,13 @@ def test_a_bucket(store: Store, bucket: str, tmp_path: Path) -> None:
     assert not client.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
 
+def test_a_checkpoint_of_no_size_that_there_can_be(station: Station, tmp_path: Path) -> None:
+    station.dock(make_card(tmp_path / "card", FILES))
+    (folder,) = station.vault.glob("ledger/*/*/checkpoints")
+    (folder / ("9" * 20)).write_bytes(b"junk")
+    assert kinds(found(station)) == {"unknown-object": 1}
+
+
 def test_versions_that_a_bucket_lost_and_that_were_stored_again(
     store: Store, bucket: str, tmp_path: Path
 ) -> None:
